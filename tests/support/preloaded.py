@@ -14,7 +14,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -131,6 +132,33 @@ def run_command_line(*arguments: str) -> None:
 
     sys.argv = ["layernext", *arguments]
     main()
+
+
+def completed_command(
+    arguments: Sequence[str],
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    seconds: float,
+) -> subprocess.CompletedProcess[str]:
+    """What `layernext` prints with these arguments, and its exit code.
+
+    Raises:
+        subprocess.TimeoutExpired: it has not ended after so many seconds.
+    """
+    with tempfile.TemporaryDirectory() as printed:
+        log, errors = Path(printed, "stdout"), Path(printed, "stderr")
+        process = PreloadedProcess(
+            run_command_line,
+            *arguments,
+            log=log,
+            errors=errors,
+            folder=folder,
+            environment=environment,
+        )
+        code = process.wait(seconds)
+        texts = [path.read_text(encoding="utf-8") for path in (log, errors)]
+    return subprocess.CompletedProcess(list(arguments), code, *texts)
 
 
 @atexit.register

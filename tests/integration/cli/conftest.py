@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.support.preloaded import PreloadedProcess, run_command_line
+from tests.support.preloaded import completed_command
 from tests.support.stack_process import running_stack
 
 SAMPLES = Path(__file__).parents[3] / "src" / "layernext" / "cli" / "samples"
@@ -50,19 +49,9 @@ class CommandLine:
         )
 
     def _run_preloaded(self, arguments, variables):
-        with tempfile.TemporaryDirectory() as folder:
-            log, errors = Path(folder, "stdout"), Path(folder, "stderr")
-            process = PreloadedProcess(
-                run_command_line,
-                *arguments,
-                log=log,
-                errors=errors,
-                folder=self.folder,
-                environment=variables,
-            )
-            code = process.wait(SECONDS)
-            printed = (path.read_text(encoding="utf-8") for path in (log, errors))
-            return subprocess.CompletedProcess(arguments, code, *printed)
+        return completed_command(
+            arguments, folder=self.folder, environment=variables, seconds=SECONDS
+        )
 
 
 @pytest.fixture(scope="session")

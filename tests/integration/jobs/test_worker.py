@@ -17,20 +17,20 @@ from layernext import LayerNextClient
 from layernext.cli import exit_codes
 from layernext.stack.store import Store
 from layernext.stack.store.schema import job
+from tests.support.preloaded import PreloadedProcess, run_command_line
 from tests.support.stack_process import COMMAND, START_SECONDS, StackProcess, running_stack
 
 BOX = {"type": "rectangle", "label": "car", "bbox": [1, 1, 20, 20]}
 
 
 @contextmanager
-def worker(stack: StackProcess) -> Iterator[subprocess.Popen[bytes]]:
+def worker(stack: StackProcess) -> Iterator[PreloadedProcess]:
     """A worker beside a server."""
     where = ["--data", str(stack.folder)]
     if stack.database:
         where += ["--database", stack.database]
-    log = (stack.folder / "worker.log").open("ab")
-    with log:
-        process = subprocess.Popen([*COMMAND, "worker", *where], stdout=log, stderr=log)
+    log = stack.folder / "worker.log"
+    process = PreloadedProcess(run_command_line, "worker", *where, log=log)
     try:
         yield process
     finally:

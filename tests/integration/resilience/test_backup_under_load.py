@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,8 +31,9 @@ from layernext.stack.store import Database
 from layernext.stack.store.schema import file_item, file_part
 from tests.contract.backup.stacks import rows_of
 from tests.support.postgres import postgres_database
+from tests.support.preloaded import PreloadedProcess, completed_command, run_command_line
 from tests.support.s3 import S3Server, s3_server
-from tests.support.stack_process import COMMAND, StackProcess
+from tests.support.stack_process import StackProcess
 
 __all__ = ["s3_server"]
 
@@ -126,13 +127,7 @@ def new_data(
 
 def command(*arguments: str, code: int = 0) -> Any:
     """What a command of `layernext` prints as JSON."""
-    done = subprocess.run(
-        [*COMMAND, *arguments, "--json"],
-        capture_output=True,
-        text=True,
-        timeout=HANG_SECONDS,
-        check=False,
-    )
+    done = completed_command([*arguments, "--json"], seconds=HANG_SECONDS)
     assert done.returncode == code, (arguments, done.stdout, done.stderr)
     return json.loads(done.stdout)
 
@@ -234,13 +229,12 @@ def killed_backup(source: StackData, new_target: Callable[[], str], endpoint: st
     for _ in range(KILL_ATTEMPTS):
         where = new_target()
         target = Target(where, endpoint, is_new_fine=True)
-        process = subprocess.Popen(
-            [*COMMAND, "backup", where, "--endpoint", endpoint, *source.options],
-            stdout=subprocess.DEVNULL,
-        )
+        arguments = ["backup", where, "--endpoint", endpoint, *source.options]
+        process = PreloadedProcess(run_command_line, *arguments, log=Path(os.devnull))
         while process.poll() is None:
             if next(target.store.list_objects("objects"), None) is not None:
                 process.kill()
+            time.sleep(0.002)
         if process.wait() < 0 and not target.list_snapshots():
             assert list(target.store.list_objects("objects"))
             return where
@@ -333,7 +327,7 @@ def test_backup_under_load(
         with load.at_work():
             target = killed_backup(source, new_target, s3_server.url)
             acknowledged = list(load.files)
-            taken_then = begun_backup(target, endpoint, source)
+            taken_then = begun_backup(target, endpoint, source, tmp_path / "begun.json")
             stack.kill()
             stack.start()
             taken = taken_then()
@@ -361,16 +355,18 @@ def test_backup_under_load(
         assert download(copy, tmp_path / "copy") == before
 
 
-def begun_backup(target: str, endpoint: list[str], source: StackData) -> Callable[[], Any]:
+def begun_backup(
+    target: str, endpoint: list[str], source: StackData, log: Path
+) -> Callable[[], Any]:
     """A backup that runs; the function waits for it and gives what it printed."""
-    process = subprocess.Popen(
-        [*COMMAND, "backup", target, *endpoint, *source.options, "--json"], stdout=subprocess.PIPE
+    arguments = ["backup", target, *endpoint, *source.options, "--json"]
+    process = PreloadedProcess(
+        run_command_line, *arguments, log=log, errors=log.with_suffix(".errors")
     )
 
     def result() -> Any:
-        printed, _ = process.communicate(timeout=HANG_SECONDS)
-        assert process.returncode == 0
-        return json.loads(printed)
+        assert process.wait(HANG_SECONDS) == 0
+        return json.loads(log.read_text())
 
     return result
 
@@ -382,10 +378,12 @@ def killed_restore(
     for _ in range(KILL_ATTEMPTS):
         goal = new_goal()
         objects = open_objects(goal.settings())
-        process = subprocess.Popen([*COMMAND, "restore", target, *endpoint, *goal.options])
+        arguments = ["restore", target, *endpoint, *goal.options]
+        process = PreloadedProcess(run_command_line, *arguments, log=Path(os.devnull))
         while process.poll() is None:
             if any(not entry.path.startswith("restoring/") for entry in objects.list_objects()):
                 process.kill()
+            time.sleep(0.002)
         if process.wait() < 0:
             return goal
     raise AssertionError("no restore could be killed in its middle")
