@@ -81,6 +81,13 @@ annotations: st.SearchStrategy[Annotation] = st.one_of(
 )
 
 
+def has_published_shape(annotation: Annotation) -> bool:
+    """Whether the published protocol has a shape for it; others are refused by name."""
+    if isinstance(annotation, Polygon):
+        return not annotation.parts
+    return not isinstance(annotation, ImageLabel | Mask)
+
+
 def annotation_sets(
     image_names: st.SearchStrategy[str] = names,
 ) -> st.SearchStrategy[ImageAnnotations]:

@@ -38,7 +38,7 @@ SET = {
 def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Site]:
     """A stack that knows more kinds than the pages, with an image without a file."""
     folder = tmp_path_factory.mktemp("kinds")
-    shutil.copy(Path(__file__).parents[1] / "made_up_kinds.py", folder)
+    shutil.copy(Path(__file__).parents[1] / "support" / "made_up_kinds.py", folder)
     (folder / "serve.py").write_text(SERVE)
     command = [sys.executable, str(folder / "serve.py")]
     with (

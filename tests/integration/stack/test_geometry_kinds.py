@@ -74,7 +74,7 @@ print(json.dumps(said))
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the kinds' module, a command that serves with it, and a script that uses it."""
-    shutil.copy(Path(__file__).parents[2] / "made_up_kinds.py", tmp_path)
+    shutil.copy(Path(__file__).parents[2] / "support" / "made_up_kinds.py", tmp_path)
     (tmp_path / "serve.py").write_text(SERVE)
     (tmp_path / "use.py").write_text(USE)
     return tmp_path

@@ -13,7 +13,7 @@ from tests.support.stack_process import StackProcess, running_stack
 
 REPEATABLE = {
     # Known by a number, a digest or a session.
-    "uploads.put_batch", "uploads.finish_upload", "annotation_files.upload_annotation_file",
+    "classes.declare_classes", "uploads.put_batch", "uploads.finish_upload", "annotation_files.upload_annotation_file",
     "operation_data.update_operation", "operation_data.update_operation_v2",
     "files.known_files", "files.put_bundle", "files.begin_file", "files.part_urls",
     "files.finish_file", "files.finish_files", "jobs.update_job",

@@ -13,8 +13,6 @@ from layernext.model import (
     Annotation,
     AttributeValue,
     ImageLabel,
-    Mask,
-    Polygon,
     Rectangle,
     RotatedBox,
 )
@@ -151,14 +149,7 @@ def value_text(value: Any) -> str:
     return f"{type(value).__name__} {msgspec.json.encode(value, order='sorted').decode()}"
 
 
-def has_shape(annotation: Annotation) -> bool:
-    """Whether the published protocol has a shape for it; others are refused by name."""
-    if isinstance(annotation, Polygon):
-        return not annotation.parts
-    return not isinstance(annotation, ImageLabel | Mask)
-
-
-shapes = strategies.annotations.filter(has_shape)
+shapes = strategies.annotations.filter(strategies.has_published_shape)
 
 
 @given(annotation=shapes)

@@ -68,7 +68,8 @@ class Links:
     def __init__(self, request: Call) -> None:
         self.base = base_url(request)
         self._services = services_of(request)
-        self._holder = request.auth.id
+        caller = request.scope.get("auth")  # nobody, while somebody signs in
+        self._holder = "" if caller is None else caller.id
 
     def download(self, path: str, *, shown_name: str = "") -> str:
         """Where something can be had for an hour or more, while the client may read it; see `signed_url`."""
