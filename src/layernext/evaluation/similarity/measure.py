@@ -178,3 +178,28 @@ def pairs_of_images(
     before = np.cumsum(counts) - counts
     truth_index = np.arange(len(run_index)) + np.repeat(starts - before, counts)
     return run_index, truth_index
+
+
+def pairs_by_iou(
+    pairs: tuple[IndexArray, IndexArray],
+    inter: FloatArray,
+    areas: tuple[FloatArray, FloatArray],
+    truth: Columns,
+    floor: float,
+) -> Pairs:
+    """The pairs whose intersection over union is at least `floor`; of a crowd, intersection over the annotation.
+
+    Args:
+        pairs: (P,) annotations and (P,) truths that overlap.
+        inter: (P,) area that both share.
+        areas: (N,) of the annotations, (M,) of the truths.
+        truth: the truths.
+        floor: lowest overlap.
+    """
+    run_index, truth_index = pairs
+    union = areas[0][run_index] + areas[1][truth_index] - inter
+    if truth.crowd.any():
+        union = np.where(truth.crowd[truth_index], areas[0][run_index], union)
+    iou = inter / union
+    similar = np.flatnonzero(iou >= floor)
+    return Pairs(run_index[similar], truth_index[similar], iou[similar])

@@ -15,6 +15,7 @@ from layernext.evaluation.similarity.measure import (
     KindSimilarity,
     Measure,
     Pairs,
+    pairs_by_iou,
     pairs_of_images,
 )
 from layernext.model import EvaluationSettings
@@ -101,13 +102,8 @@ def box_candidates(run: Columns, truth: Columns, floor: float) -> Pairs:
     near = np.flatnonzero(height > 0)
     run_index, truth_index = run_index[near], truth_index[near]
     inter = width[near] * height[near]
-    areas = boxes[:, 2] * boxes[:, 3]
-    union = areas[run_index] + (others[:, 2] * others[:, 3])[truth_index] - inter
-    if truth.crowd.any():
-        union = np.where(truth.crowd[truth_index], areas[run_index], union)
-    iou = inter / union
-    similar = np.flatnonzero(iou >= floor)
-    return Pairs(run_index[similar], truth_index[similar], iou[similar])
+    areas = (boxes[:, 2] * boxes[:, 3], others[:, 2] * others[:, 3])
+    return pairs_by_iou((run_index, truth_index), inter, areas, truth, floor)
 
 
 _MEASURE = Measure(bbox_iou, batch=box_candidates)

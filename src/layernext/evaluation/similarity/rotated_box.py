@@ -19,6 +19,7 @@ from layernext.evaluation.similarity.measure import (
     KindSimilarity,
     Measure,
     Pairs,
+    pairs_by_iou,
     pairs_of_images,
 )
 from layernext.model import EvaluationSettings
@@ -182,13 +183,8 @@ def rotated_candidates(run: Columns, truth: Columns, floor: float) -> Pairs:
     inter = shared_areas(boxes[run_index], others[truth_index])
     near = np.flatnonzero(inter > 0)
     run_index, truth_index, inter = run_index[near], truth_index[near], inter[near]
-    areas = _areas(boxes)
-    union = areas[run_index] + _areas(others)[truth_index] - inter
-    if truth.crowd.any():
-        union = np.where(truth.crowd[truth_index], areas[run_index], union)
-    iou = inter / union
-    similar = np.flatnonzero(iou >= floor)
-    return Pairs(run_index[similar], truth_index[similar], iou[similar])
+    areas = (_areas(boxes), _areas(others))
+    return pairs_by_iou((run_index, truth_index), inter, areas, truth, floor)
 
 
 _MEASURE = Measure(rotated_iou, batch=rotated_candidates)
