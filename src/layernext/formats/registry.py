@@ -184,6 +184,10 @@ class Registry:
 
     def _detect(self, unpacked_path: Path, path: Path) -> Format:
         probe = Probe(unpacked_path)
+        ours = FORMATS["layernext"]
+        detection = None if probe.is_folder or ours.detect is None else ours.detect(probe)
+        if detection is not None and detection.certainty == Certainty.CERTAIN:
+            return ours  # the most frequent one, without importing all others
         detections = self.list_detections(probe)
         best = max((detection.certainty for _, detection in detections), default=0)
         if probe.is_folder and best < Certainty.LIKELY:

@@ -82,6 +82,14 @@ def test_plug_in_is_loaded_only_when_needed(plug_ins: Path, tmp_path: Path) -> N
     assert [entry.name for entry in registry.list_all()] == [*FORMATS, "dots"]
 
 
+def write_coco(path: Path) -> Path:
+    """A file that every format is asked about, as it is not LayerNext JSON."""
+    path.write_text(
+        '{"images": [{"id": 1, "file_name": "a"}], "categories": [], "annotations": []}'
+    )
+    return path
+
+
 BROKEN = {
     "broken": ("broken_format", "import no_such_module", "No module named 'no_such_module'"),
     "coco": ("coco_format", DOTS, "a built-in format has this name"),
@@ -99,7 +107,7 @@ def test_unusable_plug_in_is_named(
     install(plug_ins, "layernext-broken", {module: text}, {name: f"{module}:FORMAT"})
     install(plug_ins, "layernext-dots", {"dots_format": DOTS}, {"dots": "dots_format:FORMAT"})
     registry = Registry()
-    assert registry.detect(write_json(tmp_path / "in.json")).name == "layernext"
+    assert registry.detect(write_coco(tmp_path / "in.json")).name == "coco"
     assert registry.get("dots").name == "dots"
     assert registry.get("coco") is FORMATS["coco"]
     (record,) = caplog.records
@@ -139,8 +147,8 @@ def test_failing_detect_is_left_out(
         'if not probe.is_folder and probe.path.suffix == ".dots":', f"{body}\n    if 1:"
     )
     install(plug_ins, "layernext-dots", {"dots_format": text}, {"dots": "dots_format:FORMAT"})
-    path = write_json(tmp_path / "in.json")
-    assert Registry().detect(path).name == "layernext"
+    path = write_coco(tmp_path / "in.json")
+    assert Registry().detect(path).name == "coco"
     (record,) = caplog.records
     assert record.getMessage() == (
         f"the format plug-in 'dots' is left out of the detection of {path}: "
