@@ -40,6 +40,9 @@ _READING = {"GET", "HEAD"}
 IS_KNOWN = "is_known"
 """In the state of a request: its sender has shown a key, or a URL that the stack signed."""
 
+HOLDER = "holder"
+"""In the state of a request by a signed URL: the caller whose URL it is."""
+
 
 class Scope(Struct, frozen=True, kw_only=True):
     """That a route is about single collections, and which ones, as far as its path tells.

@@ -14,6 +14,7 @@ from litestar.connection import ASGIConnection
 from litestar.types import Scope
 
 from layernext.errors import NotAllowed, RateLimited
+from layernext.stack.api.access import HOLDER
 from layernext.stack.api.audit import entry_of, note
 from layernext.stack.api.limits import KeyLimits
 from layernext.stack.api.lockout import Lockout, RecentFailures
@@ -175,6 +176,7 @@ async def admit_holder(connection: Connection, holder: str) -> None:
     caller = await services.call(services.store.sessions.find_caller, holder)
     if caller is None:
         raise NotAllowed("the key that asked for this URL is not in use any more", status=403)
+    connection.scope["state"][HOLDER] = caller
     await admit(connection, caller)
 
 

@@ -15,11 +15,11 @@ from litestar.types import HTTPScope
 from msgspec import Struct
 
 from layernext.errors import NotAllowed
-from layernext.stack.api.access import IS_KNOWN, Connection, may_read_thing
+from layernext.stack.api.access import HOLDER, IS_KNOWN, Connection, may_read_thing
 from layernext.stack.api.messages import Call, read_query
 from layernext.stack.api.routing import path_text
 from layernext.stack.api.services import services_of
-from layernext.stack.store import Thing
+from layernext.stack.store import Caller, Thing
 from layernext.wire.paths import segment
 
 PART_SECONDS = 24 * 3600
@@ -144,7 +144,7 @@ def check_signature(connection: Connection, template: str) -> str:
 
 
 class Reader:
-    """Whoever asked for the signed URL of a request. It asks the store: to be used in a thread.
+    """Whoever asked for the signed URL of a request, whom the guard has let in. To be used in a thread.
 
     Args:
         request: by a URL that `check_signature` let pass.
@@ -152,7 +152,7 @@ class Reader:
 
     def __init__(self, request: Call) -> None:
         self._store = services_of(request).store
-        self._holder = read_query(request, SignedQuery).holder
+        self._caller: Caller | None = request.scope["state"].get(HOLDER)
 
     def check(self, thing: Thing, key: str) -> None:
         """Refuse a download of what they may not read any more; URLs of earlier versions have no holder.
@@ -162,14 +162,9 @@ class Reader:
             key: the thing's public id.
 
         Raises:
-            NotAllowed: the key was revoked, the user removed, or what was granted to them was taken back.
+            NotAllowed: what was granted to the user was taken back.
         """
-        if not self._holder:
-            return
-        caller = self._store.sessions.find_caller(self._holder)
-        if caller is None:
-            raise NotAllowed("the key that asked for this URL is not in use any more", status=403)
-        if not may_read_thing(self._store, caller, thing, key):
+        if self._caller is not None and not may_read_thing(self._store, self._caller, thing, key):
             raise NotAllowed(
                 "the user who asked for this URL may not read this any more", status=403
             )
