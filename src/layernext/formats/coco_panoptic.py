@@ -12,16 +12,13 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from layernext.errors import ConfigurationError, FormatError, Problem
 from layernext.formats.coco_records import ImageSize, Label, decode_row, read_annotation
 from layernext.formats.core.json_stream import check_keys
+from layernext.formats.core.label_maps import mask_of_color, open_turned
 from layernext.formats.core.losses import Losses
-from layernext.formats.core.pixels import MAX_PIXELS
 from layernext.formats.core.scores import Scores
 from layernext.formats.core.spill import Id
-from layernext.model import Annotation, mask_of_pixels
-
-_INSIDE = bytes([0] * 255 + [1])
+from layernext.model import Annotation
 
 
 class _Segments(Struct, gc=False):
@@ -77,40 +74,13 @@ def _bands_of(path: Path, name: Any, where: str) -> list[Any]:
     png = next((candidate for candidate in paths if candidate.is_file()), None)
     if png is None:
         return []
-    try:
-        from PIL import Image  # noqa: PLC0415 - only where there are PNGs
-    except ImportError as error:
-        raise ConfigurationError(
-            "panoptic segments need Pillow", hint="pip install '.[stack]' in the source folder"
-        ) from error
-    try:
-        with Image.open(png, formats=["PNG"]) as image:
-            is_fitting = image.width * image.height <= MAX_PIXELS
-            turned = (
-                image.convert("RGB").transpose(Image.Transpose.TRANSPOSE) if is_fitting else None
-            )
-    except Exception as error:
-        # Decoders raise any exception for damaged content.
-        raise FormatError(Problem(where, f"{png} is not a readable PNG")) from error
-    if turned is None:
-        raise FormatError(Problem(where, f"{png} has more than {MAX_PIXELS:,} pixels"))
-    return list(turned.split())
+    return list(open_turned(png, where, "RGB").split())
 
 
 def _segmentation(bands: list[Any], segment: Any) -> dict[str, Any] | None:
     """The run lengths of the pixels of a segment; None if there are none."""
     if not bands or type(segment) is not int or not 0 <= segment < 1 << 24:
         return None
-    from PIL import ImageChops  # noqa: PLC0415 - it is there, as the bands are
-
-    inside = None
-    for position, band in enumerate(bands):
-        target = segment >> 8 * position & 255
-        is_same = band.point([255 * (value == target) for value in range(256)])
-        inside = is_same if inside is None else ImageChops.darker(inside, is_same)
-    assert inside is not None  # noqa: S101 - there are three bands
-    pixels = inside.tobytes().translate(_INSIDE)
-    if b"\x01" not in pixels:
-        return None
-    height, width = inside.size
-    return {"size": [height, width], "counts": mask_of_pixels((height, width), pixels).counts}
+    color = (segment & 255, segment >> 8 & 255, segment >> 16)
+    mask = mask_of_color(bands, color)
+    return None if mask is None else {"size": [*mask.size], "counts": mask.counts}

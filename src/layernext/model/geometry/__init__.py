@@ -36,6 +36,7 @@ from layernext.model.geometry.run_lengths import (
     compressed,
     counts_of,
     mask_of_pixels,
+    masks_of_bytes,
     masks_of_map,
     runs_inside,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "has_parts",
     "kind_of",
     "mask_of_pixels",
+    "masks_of_bytes",
     "masks_of_map",
     "oriented_rings",
     "parts_of",
