@@ -1,5 +1,6 @@
 """COCO panoptic: the segments of an image, whose pixels are in a PNG beside the file.
 
+Segments of things are masks, those of stuff (categories whose ``isthing`` is 0) semantic masks.
 A pixel's color is the id of its segment: red plus 256 times green plus 65,536 times blue. The PNGs are in a folder of
 the name of the JSON file, as COCO's own are, or beside it. Source: cocodataset.org (data format).
 """
@@ -11,14 +12,18 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from layernext.errors import DataError
 from layernext.formats.coco_records import ImageSize, Label, decode_row, read_annotation
 from layernext.formats.core.json_stream import check_keys
 from layernext.formats.core.label_maps import mask_of_color, open_turned
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.painting import mask_of_runs, runs_of_mask
 from layernext.formats.core.scores import Scores
 from layernext.formats.core.spill import Id
-from layernext.model import Annotation
+from layernext.formats.core.targets import safe_relative
+from layernext.model import Annotation, Mask, SemanticMask
 
 
 class _Segments(Struct, gc=False):
@@ -30,13 +35,22 @@ _decode_segments = msgspec.json.Decoder(_Segments)
 
 
 def read_segments(
-    raw: bytes, labels: dict[Id, Label], path: Path, where: str, losses: Losses, size: ImageSize
+    raw: bytes,
+    labels: dict[Id, Label],
+    stuff: set[Id],
+    path: Path,
+    where: str,
+    losses: Losses,
+    size: ImageSize,
 ) -> list[Annotation]:
-    """The segments of an image: masks, or their boxes where the PNG is not there, which is a loss.
+    """The segments of an image.
+
+    Where the PNG is not there, things are their boxes and stuff is left out; both are losses.
 
     Args:
         raw: the entry as it is in the file.
         labels: the labels by category id.
+        stuff: ids of categories whose segments are semantic masks.
         path: the JSON file.
         where: the location of the entry, for messages.
         losses: counts segments without pixels.
@@ -54,23 +68,67 @@ def read_segments(
         location = f"{where}.segments_info[{number}]"
         with losses.problems:
             segmentation = _segmentation(bands, fields.get("id"))
+            is_stuff = fields.get("category_id") in stuff
+            if segmentation is None and is_stuff:
+                losses.note_shape("the pixels of a panoptic segment of stuff", location)
+                continue
             if segmentation is None:
                 losses.note_shape("the pixels of a panoptic segment; its box is", location)
             content = fields | {"image_id": 0, "segmentation": segmentation}
             annotation = read_annotation(
                 msgspec.json.encode(content), labels, location, losses, Scores(), size=size
             )
+            if annotation is not None and is_stuff and isinstance(annotation, Mask):
+                annotation = _semantic(annotation)
             if annotation is not None:
                 annotations.append(annotation)
-    return annotations
+    return _with_whole_labels(annotations, where, losses)
+
+
+def _semantic(mask: Mask) -> SemanticMask:
+    return SemanticMask(
+        label=mask.label,
+        confidence=mask.confidence,
+        attributes=mask.attributes,
+        metadata=mask.metadata,
+        mask=mask.mask,
+    )
+
+
+def _with_whole_labels(
+    annotations: list[Annotation], where: str, losses: Losses
+) -> list[Annotation]:
+    """The annotations, with one semantic mask of each label."""
+    whole: dict[str, int] = {}
+    kept: list[Annotation] = []
+    for annotation in annotations:
+        place = whole.get(annotation.label)
+        if not isinstance(annotation, SemanticMask) or place is None:
+            if isinstance(annotation, SemanticMask):
+                whole[annotation.label] = len(kept)
+            kept.append(annotation)
+            continue
+        losses.note("that stuff of a label has several segments", where)
+        first = kept[place]
+        assert isinstance(first, SemanticMask)  # noqa: S101 - that is what `whole` has
+        runs = sorted([*runs_of_mask(first.mask), *runs_of_mask(annotation.mask)])
+        kept[place] = replace(first, mask=mask_of_runs(runs, first.mask.size))
+    return kept
 
 
 def _bands_of(path: Path, name: Any, where: str) -> list[Any]:
     """Red, green and blue of an image's PNG, turned so that its rows are the image's columns; none if it is not there."""
     if not isinstance(name, str) or not name:
         return []
-    plain = Path(name).name  # no path of a file leads out of its folder
-    paths = [path.with_suffix("") / plain, path.parent / plain]
+    try:
+        inner = safe_relative(name)
+    except DataError:
+        inner = Path(Path(name).name)  # no path of a file leads out of its folder
+    paths = [
+        folder / candidate
+        for candidate in (inner, Path(inner.name))
+        for folder in (path.with_suffix(""), path.parent)
+    ]
     png = next((candidate for candidate in paths if candidate.is_file()), None)
     if png is None:
         return []

@@ -7,9 +7,7 @@ one wins. A pixel belongs to a shape if its middle is inside of it. `masks_layou
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Iterator
-from operator import itemgetter
 from pathlib import Path
 
 from layernext.errors import DataError, FormatError, Problem
@@ -30,12 +28,13 @@ from layernext.formats.core.label_maps import (
     pillow,
 )
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.painting import check_size, fill, paint, runs_of_mask
 from layernext.formats.core.pixels import entry_in
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of, size_of
 from layernext.formats.core.targets import safe_relative, write_new
 from layernext.formats.masks_layouts import VOID, LabelMap, Layout, find_layout
-from layernext.model import Mask, Point, RunLengths, SemanticMask, counts_of, runs_inside
+from layernext.model import Mask, RunLengths, SemanticMask, counts_of
 
 MAX_LABELS = 255
 MAX_PIXELS = 1 << 29
@@ -108,81 +107,22 @@ def mask_png(sample: Sample, codes: dict[str, int], losses: Losses) -> bytes:
             )
         if not isinstance(annotation, SemanticMask):
             losses.note("which annotation a pixel is of", where)
-        elif not any(runs_inside(counts_of(annotation.mask))):
+        elif not runs_of_mask(annotation.mask):
             losses.note("a semantic mask without pixels", where)
         losses.note_fields(annotation, where, keeps=HOLDS.fields)
         if isinstance(annotation, Mask | SemanticMask):
-            _paint(pixels, (width, height), annotation.mask, code, where)
+            check_size(annotation.mask, (width, height), where)
+            paint(pixels, height, runs_of_mask(annotation.mask), code)
             continue
         losses.note("the outline of a shape; its pixels are", where)
         points = points_of(annotation)
         for point in points:
             check_finite(point, where)
-        near = [(_near(x, width), _near(y, height)) for x, y in points]
-        _fill(pixels, width, height, near, code)
+        fill(pixels, width, height, points, code)
     mask = image.frombytes("L", (width, height), bytes(pixels))
     encoded = io.BytesIO()
     mask.save(encoded, "PNG")
     return encoded.getvalue()
-
-
-def _paint(
-    pixels: bytearray, size: tuple[int, int], mask: RunLengths, code: int, where: str
-) -> None:
-    """Give the pixels of a mask a number."""
-    width, height = size
-    if mask.size != (height, width):
-        message = (
-            f"its mask has {mask.size[1]} x {mask.size[0]} pixels, its image {width} x {height}"
-        )
-        raise DataError(Problem(where, message))
-    for start, end in runs_inside(counts_of(mask)):
-        position = start
-        while position < end:  # column by column
-            column, row = divmod(position, height)
-            rows = min(end - position, height - row)
-            first = row * width + column
-            pixels[first : first + rows * width : width] = bytes([code]) * rows
-            position += rows
-
-
-def _fill(pixels: bytearray, width: int, height: int, points: list[Point], code: int) -> None:
-    """Give the pixels whose middle is inside an outline a number; those under its corners if there are none.
-
-    Only middles count, as for COCO's tools: what is 20 pixels wide covers 20, not 21.
-    """
-    is_empty = True
-    for row, xs in _crossings(height, points).items():
-        xs.sort()
-        for left, right in zip(xs[::2], xs[1::2], strict=True):
-            start, end = (max(0, math.ceil(min(x, float(width)) - 0.5)) for x in (left, right))
-            if start < end:
-                pixels[row * width + start : row * width + end] = bytes([code]) * (end - start)
-                is_empty = False
-    if is_empty:
-        for x, y in points:
-            if 0 <= x < width and 0 <= y < height:
-                pixels[int(y) * width + int(x)] = code
-
-
-def _crossings(height: int, points: list[Point]) -> dict[int, list[float]]:
-    """Where the middle of each row crosses an outline."""
-    crossings: dict[int, list[float]] = {}
-    for start, end in zip(points, [*points[1:], *points[:1]], strict=True):
-        (top_x, top), (bottom_x, bottom) = sorted((start, end), key=itemgetter(1))
-        if top == bottom:
-            continue
-        first = max(0, math.ceil(top - 0.5))
-        last = min(height, math.ceil(bottom - 0.5))
-        slope = (bottom_x - top_x) / (bottom - top)
-        for row in range(first, last):
-            crossings.setdefault(row, []).append(top_x + (row + 0.5 - top) * slope)
-    return crossings
-
-
-def _near(value: float, side: int) -> float:
-    # Twice the side beyond the edge: a shape that comes from far away keeps its slope well enough.
-    return min(max(value, -2.0 * side), 3.0 * side)
 
 
 def write(target: Path, losses: Losses, options: ExportOptions) -> MaskWriter:

@@ -47,6 +47,7 @@ CHANGED: dict[str, list[Annotation]] = {
     "its box": [BOX],
     "its outline": [ANNOTATIONS["polygon"]],
     "a rotated box": [ANNOTATIONS["rotated_box"]],
+    "a mask": [ANNOTATIONS["mask"]],
     "as pixels": [ANNOTATIONS["semantic_mask"]],
     "of 4 points; a box as a rotated one": [ANNOTATIONS["rotated_box"]],
 }
