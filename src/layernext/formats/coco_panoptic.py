@@ -12,15 +12,14 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from layernext.errors import DataError
 from layernext.formats.coco_records import ImageSize, Label, decode_row, read_annotation
 from layernext.formats.core.json_stream import check_keys
 from layernext.formats.core.label_maps import mask_of_color, open_turned
 from layernext.formats.core.losses import Losses
-from layernext.formats.core.painting import mask_of_runs, runs_of_mask
 from layernext.formats.core.scores import Scores
+from layernext.formats.core.semantic import with_whole_labels
 from layernext.formats.core.spill import Id
 from layernext.formats.core.targets import safe_relative
 from layernext.model import Annotation, Mask, SemanticMask
@@ -82,7 +81,10 @@ def read_segments(
                 annotation = _semantic(annotation)
             if annotation is not None:
                 annotations.append(annotation)
-    return _with_whole_labels(annotations, where, losses)
+    whole = with_whole_labels(annotations, where, losses)
+    if len(whole) < len(annotations):
+        losses.note("that stuff of a label has several segments", where)
+    return whole
 
 
 def _semantic(mask: Mask) -> SemanticMask:
@@ -93,27 +95,6 @@ def _semantic(mask: Mask) -> SemanticMask:
         metadata=mask.metadata,
         mask=mask.mask,
     )
-
-
-def _with_whole_labels(
-    annotations: list[Annotation], where: str, losses: Losses
-) -> list[Annotation]:
-    """The annotations, with one semantic mask of each label."""
-    whole: dict[str, int] = {}
-    kept: list[Annotation] = []
-    for annotation in annotations:
-        place = whole.get(annotation.label)
-        if not isinstance(annotation, SemanticMask) or place is None:
-            if isinstance(annotation, SemanticMask):
-                whole[annotation.label] = len(kept)
-            kept.append(annotation)
-            continue
-        losses.note("that stuff of a label has several segments", where)
-        first = kept[place]
-        assert isinstance(first, SemanticMask)  # noqa: S101 - that is what `whole` has
-        runs = sorted([*runs_of_mask(first.mask), *runs_of_mask(annotation.mask)])
-        kept[place] = replace(first, mask=mask_of_runs(runs, first.mask.size))
-    return kept
 
 
 def _bands_of(path: Path, name: Any, where: str) -> list[Any]:

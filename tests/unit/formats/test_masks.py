@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from PIL import Image
 
 from layernext.errors import DataError, FormatError
 from layernext.formats import Sample, convert, detect_format, read_format, write_export
+from layernext.formats.core.label_rules import LabelRules
 from layernext.formats.core.losses import Losses
 from layernext.model import ImageAnnotations, Mask, RunLengths, SemanticMask, masks_of_map
 from tests.support.strategies import names as any_names
@@ -252,3 +254,34 @@ def test_from_json_to_pngs_and_back(tmp_path: Path) -> None:
     assert report.losses == {"the split": (1, "a.png")}
     (back,) = read_format(tmp_path / "back.json", "layernext")
     assert back.annotations == sample.annotations
+
+
+def test_labels_that_become_one_have_one_mask(tmp_path: Path) -> None:
+    """Renamed labels are joined; what only some of them have beside pixels is named."""
+    sample = sample_of(MAP, ["road", "sky", "tree"], image="a.png")
+    rules = LabelRules(mapping={"road": "ground", "tree": "ground"})
+    losses = Losses()
+    (ruled,) = rules.apply([sample], losses)
+    ground, sky = ruled.annotations
+    assert isinstance(ground, SemanticMask)
+    assert ground.mask == RunLengths.from_array((MAP == 0) | (MAP == 2))
+    assert sky.label == "sky"
+    assert not losses.counts
+    first, *others = sample.annotations
+    scored = replace(sample, annotations=[replace(first, confidence=0.5), *others])
+    (ruled,) = rules.apply([scored], losses)
+    assert losses.counts == {
+        "fields of a semantic mask that is joined with another one": (1, "a.png")
+    }
+
+
+def test_label_maps_of_two_runs_are_not_mixed(tmp_path: Path) -> None:
+    """A format without runs has one map of an image; tables hold both."""
+    samples = [
+        sample_of(pixels, ["road", "sky", "tree"], image="a.png", run=run, mode="machine")
+        for run, pixels in (("one", MAP), ("two", MAP[::-1]))
+    ]
+    with pytest.raises(DataError, match="has semantic_mask annotations of several runs, which"):
+        write_export(samples, tmp_path / "out.json", "layernext")
+    write_export(samples, tmp_path / "out.csv", "csv")
+    assert list(read_format(tmp_path / "out.csv", "csv")) == samples
