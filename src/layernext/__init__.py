@@ -122,6 +122,7 @@ if TYPE_CHECKING:
         RotatedBox,
         RunLengths,
         RunStatistics,
+        SemanticMask,
         SimilarImage,
         SliceScores,
         StoredEvaluation,
@@ -163,7 +164,7 @@ _HOMES = {
         "ErrorKinds", "Evaluation", "EvaluationInfo", "EvaluationSettings", "Export", "FileRecord", "Geometry", "Grant", "Histogram",
         "ImageAnnotations", "ImageLabel", "ImageTally", "Item", "LabelAttribute",
         "LabelScores", "Line", "Mask", "Mode", "ModelRun", "Points", "Polygon", "Project", "Rectangle", "RotatedBox", "RunLengths", "RunStatistics",
-        "SimilarImage", "SliceScores", "StoredMatches", "StoredTally", "StoredEvaluation", "Task", "User",
+        "SemanticMask", "SimilarImage", "SliceScores", "StoredMatches", "StoredTally", "StoredEvaluation", "Task", "User",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -256,6 +257,7 @@ __all__ = [
     "RunLengths",
     "RunLogger",
     "RunStatistics",
+    "SemanticMask",
     "SimilarImage",
     "SliceScores",
     "SortField",

@@ -133,6 +133,8 @@ INTEGRALS: dict[Protocol, Integral] = {
     "lane-f1": coco_integral,
     "chamfer": area_integral,
     "classification": area_integral,
+    "semantic": area_integral,
+    "panoptic": area_integral,
 }
 
 

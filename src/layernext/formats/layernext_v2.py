@@ -43,6 +43,7 @@ HOLDS = Holds(
         "line": KEPT,
         "points": KEPT,
         "mask": KEPT,
+        "semantic_mask": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     fractions=True,

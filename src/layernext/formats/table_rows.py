@@ -28,6 +28,7 @@ from layernext.model import (
     Polygon,
     Rectangle,
     RotatedBox,
+    SemanticMask,
 )
 
 COLUMNS = (
@@ -45,6 +46,7 @@ HOLDS = Holds(
         "rotated_box": KEPT,
         "image_label": KEPT,
         "mask": KEPT,
+        "semantic_mask": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     splits=KEPT,
@@ -83,7 +85,7 @@ def rows_of(sample: Sample, losses: Losses) -> Iterator[dict[str, Any]]:
         if isinstance(annotation, Rectangle | RotatedBox):
             row["x"], row["y"], row["box_width"], row["box_height"] = annotation.bbox
             row["rotation"] = annotation.rotation if isinstance(annotation, RotatedBox) else None
-        elif isinstance(annotation, Mask):
+        elif isinstance(annotation, Mask | SemanticMask):
             row["mask"] = msgspec.json.encode(annotation.mask).decode()
         elif isinstance(annotation, Polygon) and annotation.parts:
             row["parts"] = msgspec.json.encode(annotation.parts).decode()
@@ -196,10 +198,12 @@ def _outlined(row: dict[str, Any], fields: dict[str, Any], where: str) -> Annota
         rotation = float(row["rotation"])
         check_finite([rotation], where)
         return RotatedBox(bbox=(x, y, width, height), rotation=rotation, **fields)
-    if kind == "mask":
+    if kind in {"mask", "semantic_mask"}:
+        struct = KINDS[kind].struct
         mask = msgspec.json.decode(row["mask"], type=dict[str, Any])
         check_keys(row["mask"].encode(), f"{where}.mask")
-        return Mask(mask=read_mask(mask, None, None, f"{where}.mask"), **fields)
+        pixels: Annotation = struct(mask=read_mask(mask, None, None, f"{where}.mask"), **fields)
+        return pixels
     if kind == "polygon" and row.get("parts"):
         return Polygon(parts=_parts(row["parts"], where), **fields)
     cell = row["points"]

@@ -25,6 +25,7 @@ from layernext.model import (
     Rectangle,
     RotatedBox,
     RunLengths,
+    SemanticMask,
     kind_of,
 )
 from tests.support.strategies import names, samples
@@ -123,7 +124,7 @@ def in_segmentation(one: Annotation) -> Annotation | None:
 def in_cvat(one: Annotation) -> Annotation | None:
     import msgspec
 
-    if isinstance(one, Mask) and is_empty(one):
+    if isinstance(one, SemanticMask) or is_empty(one):
         return None
 
     attributes = {
@@ -147,7 +148,7 @@ def in_cvat(one: Annotation) -> Annotation | None:
 def in_labelme(one: Annotation) -> Annotation | None:
     return (
         None
-        if isinstance(one, ImageLabel) or is_empty(one)
+        if isinstance(one, ImageLabel | SemanticMask) or is_empty(one)
         else without(one, "confidence", "attributes", "metadata")
     )
 
@@ -155,7 +156,7 @@ def in_labelme(one: Annotation) -> Annotation | None:
 def in_label_studio(one: Annotation) -> Annotation | None:
     if isinstance(one, RotatedBox) and not one.rotation % 360:
         one = Rectangle(label=one.label, bbox=one.bbox, confidence=one.confidence)
-    if isinstance(one, Line | Points) or is_empty(one):
+    if isinstance(one, Line | Points | SemanticMask) or is_empty(one):
         return None
     return without(one, "attributes", "metadata")
 

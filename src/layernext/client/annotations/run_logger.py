@@ -25,6 +25,7 @@ from layernext.client.annotations.logged_shapes import (
     as_labels,
     as_masks,
     as_rows,
+    as_semantic_masks,
     check_box_format,
     check_image_name,
 )
@@ -182,6 +183,9 @@ class RunLogger:
         polygons: Iterable[Any] | None = None,
         lines: Iterable[Any] | None = None,
         masks: Any = None,
+        semantic: Any = None,
+        names: Mapping[int, str] | Sequence[str] | None = None,
+        ignore: int | Iterable[int] | None = 255,
         labels: Sequence[str] | Any = None,
         confidences: Any = None,
         attributes: Sequence[Mapping[str, Any]] | None = None,
@@ -204,6 +208,11 @@ class RunLogger:
             lines: N lines, each (M, 2): x, y of its points.
             masks: (N, H, W) of bool, as large as the image: a numpy array, a tensor or lists; or N
                 `RunLengths`, or dictionaries with COCO's ``size`` and ``counts``.
+            semantic: a label map (H, W) of class numbers, as large as the image: a numpy array, a tensor or
+                lists. It becomes a `SemanticMask` for each number; ``labels`` and the other columns are
+                not about them.
+            names: of `semantic`: class number to label, or labels in the order of their numbers.
+            ignore: of `semantic`: the number of void pixels, or several, or None.
             labels: N class names, in the order boxes, polygons, lines, masks. Without any of these the labels
                 are those of the whole image, as a classifier gives them.
             confidences: N numbers from 0 to 1, in the same order, or None.
@@ -241,6 +250,7 @@ class RunLogger:
             if boxes is None and polygons is None and lines is None and masks is None:
                 annotations = [{"type": "image_label"} for _ in rows]
             _describe(annotations, rows, confidences, attributes, metadata)
+            annotations += as_semantic_masks(semantic, names, ignore, size)
             # Checked here, so that the error points at the call that caused it.
             line = encode_item({"image": image, "annotations": annotations}, self._logged)
             self._decoder.decode(line, index=self._logged)

@@ -36,8 +36,11 @@ from layernext.model.geometry.run_lengths import (
     compressed,
     counts_of,
     mask_of_pixels,
+    masks_of_bytes,
+    masks_of_map,
     runs_inside,
 )
+from layernext.model.geometry.semantic_mask import SemanticMask
 
 __all__ = [
     "GEOMETRIES",
@@ -61,6 +64,7 @@ __all__ = [
     "Rectangle",
     "RotatedBox",
     "RunLengths",
+    "SemanticMask",
     "box_of_corners",
     "built_from_kinds",
     "compressed",
@@ -68,6 +72,8 @@ __all__ = [
     "has_parts",
     "kind_of",
     "mask_of_pixels",
+    "masks_of_bytes",
+    "masks_of_map",
     "oriented_rings",
     "parts_of",
     "register_kind",

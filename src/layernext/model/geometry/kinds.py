@@ -22,26 +22,31 @@ from layernext.model.geometry.points import POINTS, Points
 from layernext.model.geometry.polygon import POLYGON, Polygon
 from layernext.model.geometry.rectangle import RECTANGLE, Rectangle
 from layernext.model.geometry.rotated_box import ROTATED_BOX, RotatedBox
+from layernext.model.geometry.semantic_mask import SEMANTIC_MASK, SemanticMask
 
 Geometry: TypeAlias = Literal[
-    "rectangle", "polygon", "line", "points", "mask", "rotated_box", "image_label"
+    "rectangle", "polygon", "line", "points", "mask", "rotated_box", "image_label", "semantic_mask"
 ]
 """The kinds of annotation. Those after ``line`` exist in format v2 only."""
 
 EvaluatedGeometry: TypeAlias = Literal[
-    "rectangle", "polygon", "line", "mask", "rotated_box", "image_label"
+    "rectangle", "polygon", "line", "mask", "rotated_box", "image_label", "semantic_mask"
 ]
 """The geometries that can be evaluated."""
 
-Annotation: TypeAlias = Rectangle | Polygon | Line | Points | Mask | RotatedBox | ImageLabel
+Annotation: TypeAlias = (
+    Rectangle | Polygon | Line | Points | Mask | RotatedBox | ImageLabel | SemanticMask
+)
 
 KINDS: dict[str, GeometryKind[Any]] = {
-    kind.name: kind for kind in (RECTANGLE, POLYGON, LINE, POINTS, MASK, ROTATED_BOX, IMAGE_LABEL)
+    kind.name: kind
+    for kind in (RECTANGLE, POLYGON, LINE, POINTS, MASK, ROTATED_BOX, IMAGE_LABEL, SEMANTIC_MASK)
 }
 """Every kind by its name, those that were registered included."""
 
 GEOMETRIES: tuple[Geometry, ...] = (
     "rectangle", "polygon", "line", "points", "mask", "rotated_box", "image_label",
+    "semantic_mask",
 )  # fmt: skip
 
 GEOMETRY_KEYS: dict[Geometry, str] = {
@@ -51,6 +56,7 @@ GEOMETRY_KEYS: dict[Geometry, str] = {
     "points": "points",
     "mask": "mask",
     "rotated_box": "bbox",
+    "semantic_mask": "mask",
 }
 """The JSON key that holds the coordinates of each geometry that has any; rotated boxes have a further one."""
 

@@ -16,6 +16,7 @@ import { points } from "./points.js";
 import { polygon } from "./polygon.js";
 import { rectangle } from "./rectangle.js";
 import { rotatedBox } from "./rotated_box.js";
+import { semanticMask } from "./semantic_mask.js";
 
 /**
  * @typedef {{sx: number, sy: number, dx: number, dy: number, radius: number}} Placement
@@ -30,7 +31,7 @@ import { rotatedBox } from "./rotated_box.js";
  */
 
 /** @type {Kind[]} */
-export const KINDS = [rectangle, polygon, line, points, mask, rotatedBox, imageLabel];
+export const KINDS = [rectangle, polygon, line, points, mask, rotatedBox, imageLabel, semanticMask];
 
 /** Names of the kinds that can be evaluated, with a title for each. */
 export const EVALUATED = Object.fromEntries(
