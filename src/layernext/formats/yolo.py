@@ -25,6 +25,7 @@ from layernext.formats.core.format import (
 )
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.pixels import Sizes, image_size, image_sizes
+from layernext.formats.core.poses import BOX_OF_POINTS
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.rotation import AS_OUTLINE
 from layernext.formats.core.sample import (
@@ -46,7 +47,7 @@ from layernext.formats.yolo_dataset import (
     open_dataset,
 )
 from layernext.formats.yolo_lines import BOX, CORNERS, Labels, read_labels
-from layernext.model import Annotation, Mask, Polygon
+from layernext.model import Annotation, Keypoints, Mask, Polygon
 
 HOLDS = Holds(
     geometries={
@@ -54,6 +55,7 @@ HOLDS = Holds(
         "polygon": "its box",
         "rotated_box": "its box",
         "mask": "its box",
+        "keypoints": "its box",
     },
     splits="folders",
     sizes="needed",
@@ -69,7 +71,8 @@ Task: TypeAlias = Literal["detect", "segment", "obb"]
 
 def foreign_shape(annotation: Annotation, *, as_polygon: bool) -> str | None:
     """Names the geometry of an annotation that YOLO has no line for; None if it has one."""
-    if annotation.geometry not in HOLDS.geometries:
+    is_pose = as_polygon and isinstance(annotation, Keypoints)
+    if annotation.geometry not in HOLDS.geometries or is_pose:
         return f"the geometry {annotation.geometry}"
     if as_polygon and len(points_of(annotation)) < CORNERS:
         if isinstance(annotation, Mask):
@@ -108,6 +111,7 @@ def yolo_line(
 
 _CHANGES: dict[tuple[str, Task], str] = {
     ("polygon", "detect"): "the outline of a polygon; its box is",
+    ("keypoints", "detect"): BOX_OF_POINTS,
     ("mask", "detect"): "the pixels of a mask; its box is",
     ("mask", "segment"): "the pixels of a mask; its joined outline is",
     ("rotated_box", "detect"): "the rotation of a box; the box around it is",

@@ -65,6 +65,7 @@ from layernext.model.evaluation_settings import (
     AreaRange,
     EvaluationSettings,
     Protocol,
+    with_sigmas,
 )
 from layernext.model.export import Export
 from layernext.model.geometry import (
@@ -80,6 +81,8 @@ from layernext.model.geometry import (
     Geometry,
     GeometryKind,
     ImageLabel,
+    Keypoint,
+    Keypoints,
     Line,
     Mask,
     Point,
@@ -95,6 +98,7 @@ from layernext.model.geometry import (
     counts_of,
     has_parts,
     kind_of,
+    labeled_points,
     mask_of_pixels,
     oriented_rings,
     parts_of,
@@ -106,6 +110,14 @@ from layernext.model.media_type import media_type, media_type_of
 from layernext.model.orientation import exif_orientation, orientation_of, upright_size
 from layernext.model.problems import is_number, listed, naming_image, show
 from layernext.model.repeated_keys import refuse_repeated_keys
+from layernext.model.skeleton import (
+    COCO_PERSON,
+    PointPair,
+    Skeleton,
+    find_skeleton_problems,
+    sigmas_of,
+    unnamed_points,
+)
 from layernext.model.stored_evaluation import (
     EvaluationInfo,
     EvaluationStatus,
@@ -122,6 +134,7 @@ __all__ = [
     "ALL_AREAS",
     "BACKGROUND",
     "COCO_AREAS",
+    "COCO_PERSON",
     "COCO_THRESHOLDS",
     "GEOMETRIES",
     "GEOMETRY_KEYS",
@@ -170,6 +183,8 @@ __all__ = [
     "ImageTally",
     "Item",
     "Job",
+    "Keypoint",
+    "Keypoints",
     "Label",
     "LabelAttribute",
     "LabelClass",
@@ -182,6 +197,7 @@ __all__ = [
     "ModelRun",
     "Point",
     "PointListKind",
+    "PointPair",
     "Points",
     "Polygon",
     "Project",
@@ -194,6 +210,7 @@ __all__ = [
     "RunStatistics",
     "ScoreDelta",
     "SimilarImage",
+    "Skeleton",
     "SliceScores",
     "StoredEvaluation",
     "StoredMatches",
@@ -218,11 +235,13 @@ __all__ = [
     "exif_orientation",
     "find_image_problems",
     "find_names_problem",
+    "find_skeleton_problems",
     "has_parts",
     "is_normalized",
     "is_number",
     "iter_attribute_values",
     "kind_of",
+    "labeled_points",
     "listed",
     "mask_of_pixels",
     "media_type",
@@ -238,5 +257,8 @@ __all__ = [
     "runs_inside",
     "short_repr",
     "show",
+    "sigmas_of",
+    "unnamed_points",
     "upright_size",
+    "with_sigmas",
 ]

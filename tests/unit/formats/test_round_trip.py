@@ -18,6 +18,7 @@ from layernext.model import (
     Annotation,
     AttributeValue,
     ImageLabel,
+    Keypoints,
     Line,
     Mask,
     Points,
@@ -73,7 +74,7 @@ def with_plain_masks(sample: Sample) -> Sample:
 
 def box(one: Annotation) -> Annotation | None:
     """What is left of a shape in a format of boxes."""
-    if isinstance(one, Polygon | Mask | RotatedBox):
+    if isinstance(one, Polygon | Mask | RotatedBox | Keypoints):
         kind = kind_of(one)
         around = kind.box(kind.coordinates_of(one))
         return Rectangle(
@@ -96,7 +97,7 @@ def outlined(one: Annotation) -> Annotation:
 
 def in_coco(one: Annotation) -> Annotation | None:
     one = outlined(one)
-    if isinstance(one, Mask):
+    if isinstance(one, Mask | Keypoints):
         return one
     return one if isinstance(one, Polygon) and len(one.polygon) >= 3 else box(one)
 
@@ -123,7 +124,7 @@ def in_segmentation(one: Annotation) -> Annotation | None:
 def in_cvat(one: Annotation) -> Annotation | None:
     import msgspec
 
-    if isinstance(one, Mask) and is_empty(one):
+    if isinstance(one, Keypoints) or is_empty(one):
         return None
 
     attributes = {
@@ -147,7 +148,7 @@ def in_cvat(one: Annotation) -> Annotation | None:
 def in_labelme(one: Annotation) -> Annotation | None:
     return (
         None
-        if isinstance(one, ImageLabel) or is_empty(one)
+        if isinstance(one, ImageLabel | Keypoints) or is_empty(one)
         else without(one, "confidence", "attributes", "metadata")
     )
 
@@ -155,7 +156,7 @@ def in_labelme(one: Annotation) -> Annotation | None:
 def in_label_studio(one: Annotation) -> Annotation | None:
     if isinstance(one, RotatedBox) and not one.rotation % 360:
         one = Rectangle(label=one.label, bbox=one.bbox, confidence=one.confidence)
-    if isinstance(one, Line | Points) or is_empty(one):
+    if isinstance(one, Line | Points | Keypoints) or is_empty(one):
         return None
     return without(one, "attributes", "metadata")
 
