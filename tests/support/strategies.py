@@ -115,7 +115,9 @@ def _bounded(one: Annotation) -> Annotation:
     if isinstance(one, ImageLabel | Mask):
         return one
     if isinstance(one, Keypoints):
-        seen = [(math.fmod(x, 5000), math.fmod(y, 5000), v) for x, y, v in one.keypoints]
+        # Formats have one number of points for a label.
+        points = [*one.keypoints, *one.keypoints, *one.keypoints][:3]
+        seen = [(math.fmod(x, 5000), math.fmod(y, 5000), v) for x, y, v in points]
         box = one.bbox and tuple(math.fmod(number, 5000) for number in one.bbox)
         return replace(one, keypoints=seen, bbox=box)
     if isinstance(one, Polygon) and one.parts:

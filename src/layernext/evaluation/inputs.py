@@ -274,7 +274,7 @@ def find_geometry(
 ) -> EvaluatedGeometry | None:
     """The geometry of a ground truth's first annotation that can be evaluated; None if there is none.
 
-    COCO's outlines and keypoints have a box as well: if the run has boxes, that is what is evaluated.
+    COCO's outlines and keypoints have a box as well, as have YOLO's keypoints: if the run has boxes, that is what is evaluated.
 
     Raises:
         FormatError: the file is broken.
@@ -285,7 +285,10 @@ def find_geometry(
     reading = options.samples_options(path, path, is_truth=True)
     taken = source_options or SourceOptions()
     geometry = _first_geometry(path, reading, taken)
-    if geometry in {"polygon", "keypoints"} and reading.name == "coco" and run_path is not None:
+    has_boxes = reading.name == "coco" or (
+        geometry == "keypoints" and reading.name in {"yolo", "yolo-pose"}
+    )
+    if geometry in {"polygon", "keypoints"} and has_boxes and run_path is not None:
         reading_of_run = options.samples_options(path, run_path, is_truth=False)
         of_run = _first_geometry(run_path, reading_of_run, taken)
         return of_run or geometry

@@ -7,13 +7,12 @@ from typing import Any
 
 from layernext.errors import FormatError, Problem
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.poses import skeleton_of
 from layernext.model import (
     KINDS,
     Keypoint,
     Keypoints,
     Skeleton,
-    find_skeleton_problems,
-    is_number,
     unnamed_points,
 )
 
@@ -85,40 +84,14 @@ def read_skeleton(category: Any, where: str, losses: Losses) -> Skeleton | None:
         where: its location, for messages.
         losses: counts what is not valid.
     """
-    names = category.keypoints
-    if not isinstance(names, list) or not names:
-        return None
-    if not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
-        losses.note("the names of keypoints, which are not each a name of its own", where)
-        names = list(unnamed_points(len(names)))
-    pairs: dict[str, tuple[tuple[int, int], ...]] = {}
-    for key, entries in (("edges", category.skeleton), ("flips", category.flips)):
-        pairs[key] = _pairs(entries, where, losses)
-    sigmas = category.sigmas if isinstance(category.sigmas, list) else []
-    is_sound = all(map(is_number, sigmas))
-    skeleton = Skeleton(points=tuple(names), sigmas=tuple(sigmas) if is_sound else (), **pairs)
-    if not is_sound or any(find_skeleton_problems(skeleton, where)):
-        losses.note("the skeleton of a label, which contradicts itself; its names are", where)
-        skeleton = Skeleton(points=tuple(names))
-    is_empty = skeleton == Skeleton(points=unnamed_points(len(names)))
-    return None if is_empty else skeleton
-
-
-def _pairs(entries: Any, where: str, losses: Losses) -> tuple[tuple[int, int], ...]:
-    """Pairs of positions from 0 on; some tools count from 0, COCO counts from 1."""
-    if not isinstance(entries, list):
-        return ()
-    pairs = [
-        entry
-        for entry in entries
-        if isinstance(entry, list)
-        and len(entry) == 2  # noqa: PLR2004 - two ends
-        and all(type(end) is int for end in entry)
-    ]
-    if len(pairs) < len(entries):
-        losses.note("an edge of a skeleton that is not two numbers", where)
-    first = 0 if any(0 in pair for pair in pairs) else 1
-    return tuple((start - first, end - first) for start, end in pairs)
+    return skeleton_of(
+        category.keypoints,
+        category.skeleton,
+        where,
+        losses,
+        sigmas=category.sigmas,
+        flips=category.flips,
+    )
 
 
 def category_fields(skeleton: Skeleton | None, count: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ polygon's points, as fractions of the image's size. Fractions have 10 digits: a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -106,7 +106,12 @@ def yolo_line(
         x, y, w, h = box
         numbers = [(x + w / 2) / width, (y + h / 2) / height, w / width, h / height]
     check_finite(numbers, where)
-    return f"{code} " + " ".join(f"{number:.10f}".rstrip("0").rstrip(".") for number in numbers)
+    return f"{code} {fractions_text(numbers)}"
+
+
+def fractions_text(numbers: Iterable[float]) -> str:
+    """Numbers of a line, as short as 10 digits allow."""
+    return " ".join(f"{number:.10f}".rstrip("0").rstrip(".") for number in numbers)
 
 
 _CHANGES: dict[tuple[str, Task], str] = {
@@ -187,8 +192,13 @@ class YoloWriter:
             if name in self._splits or name != "test"
         ]
         rows.append("names:" if self._codes else "names: {}")
-        rows += [f"  {code}: {_quoted(label)}" for label, code in self._codes.items()]
+        rows += [f"  {code}: {quoted(label)}" for label, code in self._codes.items()]
+        rows += self.description()
         (self._root / "data.yaml").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+    def description(self) -> list[str]:
+        """Further lines of data.yaml."""
+        return []
 
 
 def folder_of(sample: Sample) -> str:
@@ -202,7 +212,7 @@ def image_path(sample: Sample) -> Path:
     return Path("images", folder_of(sample)) / safe_relative(sample.image)
 
 
-def _quoted(label: str) -> str:
+def quoted(label: str) -> str:
     """A label as YAML reads it back: in double quotes, which escape line breaks of all kinds."""
     dumped: str = yaml.safe_dump(label, default_style='"', allow_unicode=True, width=float("inf"))
     return dumped.rstrip("\n")
@@ -227,9 +237,11 @@ def read_yolo(
         dataset.labels,
         are_rotated=are_rotated,
         need_boxes=are_rotated and options.evaluated == "rotated_box",
+        are_boxes=options.evaluated == "rectangle",
     )
+    skeletons = dataset.skeletons(losses)
     for number, name in sorted(dataset.labels.names.items()):
-        options.classes.add(name, number)
+        options.classes.add(name, number, skeletons.get(name))
     sizes = options.sizes
     for entry in iter_entries(dataset):
         size: tuple[int, int] | None = None

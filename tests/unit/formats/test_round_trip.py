@@ -121,11 +121,18 @@ def in_segmentation(one: Annotation) -> Annotation | None:
     return None
 
 
+def in_classes_of_visibility(one: Keypoints) -> list[Any]:
+    """Points that are not labeled, hidden or visible."""
+    return [(x, y, 0 if not v else 1 if v == 1 or v < 0.5 else 2) for x, y, v in one.keypoints]
+
+
 def in_cvat(one: Annotation) -> Annotation | None:
     import msgspec
 
-    if isinstance(one, Keypoints) or is_empty(one):
+    if is_empty(one):
         return None
+    if isinstance(one, Keypoints):
+        one = replace(one, keypoints=in_classes_of_visibility(one), bbox=None)
 
     attributes = {
         name: [

@@ -174,9 +174,7 @@ def _alike(
     if comparable:
         xy = np.stack([poses[row].points[:, :2] for row in comparable])
         box = truth.extent(is_labeled=False) if truth.box is None else truth.box
-        alike[comparable] = keypoint_similarity(
-            xy, truth.points, area, box, np.array(of_points)
-        )
+        alike[comparable] = keypoint_similarity(xy, truth.points, area, box, np.array(of_points))
     return alike
 
 
