@@ -26,14 +26,17 @@ _TOLERANCE = 0.01
 """Of the image's size: boxes of real models stick out by a pixel or two."""
 
 
-def check_box_format(box_format: str) -> None:
-    """Refuse a word that is not a `BoxFormat`.
+def check_box_format(box_format: str) -> BoxFormat:
+    """The layout of this name.
 
     Raises:
-        ConfigurationError: it is another one.
+        ConfigurationError: there is no such layout.
     """
-    if box_format not in get_args(BoxFormat):
-        raise ConfigurationError(f"format is {box_format!r}, must be 'xywh', 'xyxy' or 'cxcywh'")
+    for layout in get_args(BoxFormat):
+        if layout == box_format:
+            name: BoxFormat = layout
+            return name
+    raise ConfigurationError(f"format is {box_format!r}, must be 'xywh', 'xyxy' or 'cxcywh'")
 
 
 def check_image_name(image: object) -> None:

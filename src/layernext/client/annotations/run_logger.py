@@ -16,6 +16,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from layernext.client.annotations.logged_shapes import (
     BoxFormat,
     BoxWatch,
@@ -31,10 +33,14 @@ from layernext.client.annotations.logged_shapes import (
     check_image_name,
 )
 from layernext.client.annotations.sources import Source, encode_item
-from layernext.client.cancellation import Cancelled, is_cancelled
+from layernext.client.cancellation import Cancelled, go_on_unless_cancelled, is_cancelled
+from layernext.client.outputs.adapters import iter_outputs
+from layernext.client.outputs.image_names import GivenNames, ImageNames
+from layernext.client.outputs.output import Names, Reading
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import UploadReport
 from layernext.errors import LayerNextError
+from layernext.formats import Losses
 from layernext.model import AttributeValue, ImageDecoder, has_parts, naming_image
 
 QUEUE_BYTES = 16 << 20
@@ -120,10 +126,16 @@ class RunLogger:
     """
 
     def __init__(
-        self, upload: Callable[[Source], UploadReport], *, is_normalized: bool = False
+        self,
+        upload: Callable[[Source], UploadReport],
+        *,
+        is_normalized: bool = False,
+        strict: bool = False,
     ) -> None:
         self._upload = upload
         self._is_normalized = is_normalized
+        self._losses = Losses(strict=strict)
+        self._paths: dict[int, int] = {}
         self._box_watch = BoxWatch()
         self._rotation_watch = RotationWatch()
         self._queue = _Queue()
@@ -272,16 +284,81 @@ class RunLogger:
             raise self._failure
         self._logged += 1
 
+    def log_results(
+        self,
+        results: Any,
+        image: GivenNames | None = None,
+        *,
+        names: Names | None = None,
+        format: BoxFormat | None = None,
+    ) -> None:
+        """Log what a model returned, as its library has it, for one image or for many.
+
+        Read are ``Results`` of Ultralytics, ``Detections`` of supervision, ``Instances`` of Detectron2,
+        ``DetDataSample`` of MMDetection, dictionaries of torchvision and DETR, what Hugging Face's image processors
+        and pipelines return, tables of pandas, Polars and Arrow, and lists of COCO results; and lists and
+        generators of them. Tensors may be on any device. A detection that has a mask becomes a mask, with its box as
+        ``bbox`` in its metadata. What is not logged is in the report's ``losses``.
+
+        Args:
+            results: one output, or an iterable of them, of which one is in memory at a time.
+            image: the image's file name in the collection, or the names of several in their order, if the results do
+                not have them; for COCO results a dictionary from image number to name. A path in the results stands
+                for its last part.
+            names: labels by class number: a list from number 0, or a dictionary. Not needed if the results have them.
+            format: of the boxes in plain dictionaries and in tables whose columns do not show it: ``xywh``, ``xyxy``
+                or ``cxcywh``.
+
+        Raises:
+            ConfigurationError: `format` is none of these, or the results have only one.
+            DataError: something is not an output of a model, lengths differ, an image or a class has no name, or a
+                value breaks a rule; the images before it are logged.
+            UploadIncomplete, StackError, ConnectionFailed: an earlier batch could not be sent.
+        """
+        if format is not None:
+            check_box_format(format)
+        if isinstance(image, str) and isinstance(results, list) and not results:
+            self.log(image)
+            return
+        image_names = ImageNames(image, self._paths)
+        reading = Reading(
+            names=names,
+            box_format=format,
+            is_normalized=self._is_normalized,
+            losses=self._losses,
+        )
+        for output in iter_outputs(results, reading):
+            go_on_unless_cancelled()
+            self.log(image_names.name_of(output), **_with_tracks(output.columns))
+        image_names.finish()
+
     def _run(self) -> None:
         is_cancelled.set(self._is_aborted)  # in this thread's own context
         try:
-            self.report = self._upload(self._queue)
+            self.report = self._with_losses(self._upload(self._queue))
         except (_Aborted, Cancelled):
             pass  # the block's own exception is on its way
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._failure = error
         finally:
             self._queue.leave()
+
+    def _with_losses(self, report: UploadReport) -> UploadReport:
+        if not self._losses.counts:
+            return report
+        return msgspec.structs.replace(report, losses=self._losses.counts)
+
+
+def _with_tracks(columns: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `RunLogger.log`: the track of each shape is in its metadata."""
+    tracks = columns.pop("tracks", None)
+    if tracks is not None:
+        metadata = columns.get("metadata") or [{} for _ in tracks]
+        columns["metadata"] = [
+            fields if track is None else {**fields, "track": track}
+            for fields, track in zip(metadata, tracks, strict=True)
+        ]
+    return columns
 
 
 def _annotations(boxes: list[Any], rotations: list[Any] | None) -> Iterator[dict[str, Any]]:
