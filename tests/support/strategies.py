@@ -16,6 +16,7 @@ from layernext.model import (
     AttributeValue,
     ImageAnnotations,
     ImageLabel,
+    Keypoints,
     Line,
     Mask,
     Points,
@@ -43,6 +44,14 @@ json_values = st.recursive(
 )
 free_fields = st.dictionaries(texts, json_values, max_size=3)
 points = st.lists(st.tuples(numbers, numbers), min_size=1, max_size=5)
+# Integers stay integers, and visibilities may be confidences.
+_coordinates = numbers | st.integers(-(1 << 60), 1 << 60)
+keypoints = st.lists(
+    st.tuples(_coordinates, _coordinates, st.sampled_from([0, 1, 2]) | sides),
+    min_size=1,
+    max_size=5,
+)
+boxes = st.tuples(numbers, numbers, sides, sides)
 parts = st.lists(st.lists(points, min_size=1, max_size=2), min_size=1, max_size=2)
 attribute_values = st.builds(
     AttributeValue, value=json_values, confidence=confidences, metadata=free_fields
@@ -80,6 +89,7 @@ annotations: st.SearchStrategy[Annotation] = st.one_of(
     ),
     st.builds(ImageLabel, **_common),
     st.builds(Mask, mask=run_lengths, **_common),
+    st.builds(Keypoints, keypoints=keypoints, bbox=boxes | st.none(), **_common),
     st.builds(SemanticMask, mask=run_lengths, **_common),
 )
 
@@ -113,6 +123,12 @@ def _bounded(one: Annotation) -> Annotation:
     """The same shape near an image: what a format reckons with its coordinates stays finite."""
     if isinstance(one, ImageLabel | Mask | SemanticMask):
         return one
+    if isinstance(one, Keypoints):
+        # Formats have one number of points for a label.
+        points = [*one.keypoints, *one.keypoints, *one.keypoints][:3]
+        seen = [(math.fmod(x, 5000), math.fmod(y, 5000), v) for x, y, v in points]
+        box = one.bbox and tuple(math.fmod(number, 5000) for number in one.bbox)
+        return replace(one, keypoints=seen, bbox=box)
     if isinstance(one, Polygon) and one.parts:
         one = replace(one, polygon=one.parts[0][0], parts=[])  # parts have tests of their own
     key = GEOMETRY_KEYS[one.geometry]

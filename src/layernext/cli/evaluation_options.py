@@ -68,6 +68,7 @@ class Measures(OptionGroup):
             "lane-f1",
             "chamfer",
             "classification",
+            "oks",
             "semantic",
             "panoptic",
         ]

@@ -179,7 +179,9 @@ def read(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
 
 def write(target: Path, losses: Losses, options: ExportOptions) -> CocoWriter:
     """Open a writer; see `Format`."""
-    return CocoWriter(target, losses, labels=options.labels, codes=options.codes)
+    return CocoWriter(
+        target, losses, labels=options.labels, codes=options.codes, skeletons=options.skeletons
+    )
 
 
 def detect(probe: Probe) -> Detection | None:

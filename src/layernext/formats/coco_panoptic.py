@@ -67,7 +67,8 @@ def read_segments(
         location = f"{where}.segments_info[{number}]"
         with losses.problems:
             segmentation = _segmentation(bands, fields.get("id"))
-            is_stuff = fields.get("category_id") in stuff
+            category_id = fields.get("category_id")
+            is_stuff = isinstance(category_id, int | float | str) and category_id in stuff
             if segmentation is None and is_stuff:
                 losses.note_shape("the pixels of a panoptic segment of stuff", location)
                 continue

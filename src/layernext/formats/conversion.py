@@ -294,6 +294,7 @@ def convert(
         strict=strict,
         labels=rules.classes(classes.names) or None,
         codes=classes.codes if rules.change_nothing else {},
+        skeletons=rules.skeletons(classes.skeletons),
         instances=numbers if target_format == "coco-results" else None,
         copy_images=folder if copy_images else None,
     )

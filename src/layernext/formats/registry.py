@@ -41,6 +41,7 @@ _HOMES = {
     "yolo": "yolo.FORMAT",
     "yolo-segmentation": "yolo_segmentation.FORMAT",
     "yolo-obb": "yolo_obb.FORMAT",
+    "yolo-pose": "yolo_pose.FORMAT",
     "voc": "voc.FORMAT",
     "labelme": "labelme.FORMAT",
     "cvat": "cvat.FORMAT",

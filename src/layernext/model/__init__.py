@@ -67,6 +67,7 @@ from layernext.model.evaluation_settings import (
     AreaRange,
     EvaluationSettings,
     Protocol,
+    with_sigmas,
 )
 from layernext.model.export import Export
 from layernext.model.geometry import (
@@ -82,6 +83,8 @@ from layernext.model.geometry import (
     Geometry,
     GeometryKind,
     ImageLabel,
+    Keypoint,
+    Keypoints,
     Line,
     Mask,
     Point,
@@ -98,6 +101,7 @@ from layernext.model.geometry import (
     counts_of,
     has_parts,
     kind_of,
+    labeled_points,
     mask_of_pixels,
     masks_of_bytes,
     masks_of_map,
@@ -111,6 +115,14 @@ from layernext.model.media_type import media_type, media_type_of
 from layernext.model.orientation import exif_orientation, orientation_of, upright_size
 from layernext.model.problems import is_number, listed, naming_image, show
 from layernext.model.repeated_keys import refuse_repeated_keys
+from layernext.model.skeleton import (
+    COCO_PERSON,
+    PointPair,
+    Skeleton,
+    find_skeleton_problems,
+    sigmas_of,
+    unnamed_points,
+)
 from layernext.model.stored_evaluation import (
     EvaluationInfo,
     EvaluationStatus,
@@ -127,6 +139,7 @@ __all__ = [
     "ALL_AREAS",
     "BACKGROUND",
     "COCO_AREAS",
+    "COCO_PERSON",
     "COCO_THRESHOLDS",
     "GEOMETRIES",
     "GEOMETRY_KEYS",
@@ -175,6 +188,8 @@ __all__ = [
     "ImageTally",
     "Item",
     "Job",
+    "Keypoint",
+    "Keypoints",
     "Label",
     "LabelAttribute",
     "LabelClass",
@@ -187,6 +202,7 @@ __all__ = [
     "ModelRun",
     "Point",
     "PointListKind",
+    "PointPair",
     "Points",
     "Polygon",
     "Project",
@@ -200,6 +216,7 @@ __all__ = [
     "ScoreDelta",
     "SemanticMask",
     "SimilarImage",
+    "Skeleton",
     "SliceScores",
     "StoredEvaluation",
     "StoredMatches",
@@ -225,11 +242,13 @@ __all__ = [
     "find_image_problems",
     "find_names_problem",
     "find_problems_of_merged",
+    "find_skeleton_problems",
     "has_parts",
     "is_normalized",
     "is_number",
     "iter_attribute_values",
     "kind_of",
+    "labeled_points",
     "listed",
     "mask_of_pixels",
     "masks_of_bytes",
@@ -248,5 +267,8 @@ __all__ = [
     "runs_inside",
     "short_repr",
     "show",
+    "sigmas_of",
+    "unnamed_points",
     "upright_size",
+    "with_sigmas",
 ]

@@ -150,7 +150,7 @@ def _coordinates(
 ) -> Iterator[Problem]:
     is_v1 = "type" not in annotation and "attributes" not in annotation
     alternatives: tuple[str, ...] = () if is_v1 else tuple(kind.alternative_types)
-    allowed = {*kind.keys, *kind.further_types, *alternatives}
+    allowed = {*kind.keys, *kind.further_types, *kind.optional_types, *alternatives}
     others = {
         key: None
         for other in KINDS.values()
@@ -179,6 +179,10 @@ def _coordinates(
         yield from kind.find_alternative_problems(key, annotation[key], f"{where}.{key}")
     else:
         yield from kind.find_problems(annotation[key], f"{where}.{key}")
+    for optional in kind.optional_types:
+        if optional in annotation:
+            value = annotation[optional]
+            yield from kind.find_further_problems(optional, value, f"{where}.{optional}")
     for required in kind.further_types:
         if required in annotation:
             value = annotation[required]

@@ -134,13 +134,17 @@ def _strict() -> _Strict:
         optional = [
             (key, kind_type | None, None) for key, kind_type in kind.alternative_types.items()
         ]
-        v2_fields: list[Any] = [*fields]
+        beside = [(key, kind_type | None, None) for key, kind_type in kind.optional_types.items()]
+        v2_fields: list[Any] = [*fields, *beside]
         if optional:
-            v2_fields = [*((key, checked | None, None) for key, checked in fields), *optional]
+            checked_fields = [(key, checked | None, None) for key, checked in fields]
+            v2_fields = [*checked_fields, *beside, *optional]
         v2_type = defstruct(
             f"_Strict{name}", v2_fields, bases=(_StrictV2,), tag=kind.name, kw_only=True, gc=False
         )
-        v1_type = defstruct(f"_StrictV1{name}", fields, bases=(_StrictV1,), kw_only=True, gc=False)
+        v1_type = defstruct(
+            f"_StrictV1{name}", [*fields, *beside], bases=(_StrictV1,), kw_only=True, gc=False
+        )
         v1_image = _image_type(f"_StrictV1{name}Image", v1_type, _StrictV1Image)
         v1[kind.name] = msgspec.json.Decoder(v1_image).decode
         v1_images[v1_image] = v1_type
@@ -387,7 +391,7 @@ def _typed(annotations: list[Any], kind: GeometryKind[Any]) -> list[Annotation]:
     # One loop without calls: this runs for everything that is read back from a stack.
     typed: list[Annotation] = []
     struct, key = kind.struct, kind.key
-    simple_key = None if kind.further_types else key
+    simple_key = None if kind.further_types or kind.optional_types else key
     for annotation in annotations:
         metadata = annotation.metadata
         fields: dict[str, Any] = {

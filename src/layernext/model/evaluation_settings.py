@@ -7,16 +7,17 @@ docs/evaluation.md; the numbers stand here and nowhere else.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from layernext.errors import ConfigurationError
 from layernext.model.collection import Record
 from layernext.model.geometry import KINDS, EvaluatedGeometry
 from layernext.model.problems import listed
+from layernext.model.skeleton import Skeleton, sigmas_of
 
 Protocol: TypeAlias = Literal[
     "coco",
@@ -27,11 +28,13 @@ Protocol: TypeAlias = Literal[
     "lane-f1",
     "chamfer",
     "classification",
+    "oks",
     "semantic",
     "panoptic",
 ]
 """``coco``, ``voc``, ``voc2007`` and ``lvis`` for boxes, rotated boxes, polygons and masks, ``boundary`` for polygons
-and masks, ``classification`` for image labels, ``semantic`` and ``panoptic`` for semantic masks; the others for lines."""
+and masks, ``classification`` for image labels, ``oks`` for keypoints, ``semantic`` and ``panoptic`` for semantic masks;
+the others for lines."""
 
 MAX_BITS = 64
 """Thresholds times area ranges: each pair is one bit of a number stored with an annotation."""
@@ -92,6 +95,8 @@ PROTOCOLS: dict[Protocol, _Defaults] = {
     "lane-f1": _Defaults((0.5, 0.3), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
     # Distances in pixels.
     "chamfer": _Defaults((5.0, 10.0, 15.0), (ALL_AREAS,), (_NO_LIMIT,), 10.0),
+    # Object keypoint similarity, as COCO evaluates keypoints.
+    "oks": _Defaults(COCO_THRESHOLDS, (ALL_AREAS, *COCO_AREAS[2:]), (20,), 0.5),
     # Labels of an image are all alike; the last number is the 5 of top-5 accuracy.
     "classification": _Defaults((0.5,), (ALL_AREAS,), (5,), 0.5),
     # The threshold is for which labels of an image were found; the numbers are over pixels.
@@ -106,8 +111,8 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         geometry: annotations of others are left out, and counted; ``mask`` takes polygons, too, as the pixels inside.
         protocol: None is ``coco`` for boxes, rotated boxes, polygons and masks, ``lane-f1`` for lines,
-            ``classification`` for image labels, ``semantic`` for semantic masks. ``panoptic`` takes masks and
-            polygons beside semantic masks.
+            ``classification`` for image labels, ``oks`` for keypoints, ``semantic`` for semantic masks. ``panoptic``
+            takes masks and polygons beside semantic masks.
         thresholds: at which averages are taken: IoU from 0 to 1, or for ``chamfer`` distances in
             pixels. Empty: the protocol's own.
         areas: size ranges for averages; all other numbers are computed in the first. Empty:
@@ -125,6 +130,8 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
             which tables are made, a row for each value. ``*`` stands for every attribute.
         bins: of the calibration.
         line_width: pixels that a line is drawn wide for ``lane-f1``.
+        sigmas: for keypoints: of each point of a label's skeleton, by label; see `Skeleton`. Of other labels those of
+            the skeleton that the stack has, or else those of `sigmas_of`.
     """
 
     geometry: EvaluatedGeometry = "rectangle"
@@ -138,6 +145,7 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
     slices: tuple[str, ...] = ()
     bins: int = 15
     line_width: float = 30.0
+    sigmas: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def is_distance(self) -> bool:
@@ -183,6 +191,21 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
         return whole
 
 
+def with_sigmas(
+    settings: EvaluationSettings, skeletons: Mapping[str, Skeleton]
+) -> EvaluationSettings:
+    """The settings with the sigmas of skeletons, for labels that the settings do not name.
+
+    Args:
+        settings: of any evaluation; only that of keypoints has sigmas.
+        skeletons: by label.
+    """
+    if settings.geometry != "keypoints":
+        return settings
+    sigmas = {label: sigmas_of(entry, len(entry.points)) for label, entry in skeletons.items()}
+    return replace(settings, sigmas=sigmas | settings.sigmas)
+
+
 def _check(settings: EvaluationSettings) -> None:
     assert settings.match_threshold is not None  # noqa: S101 - `complete` has set it
     highest = math.inf if settings.is_distance else 1.0
@@ -207,6 +230,9 @@ def _check(settings: EvaluationSettings) -> None:
         )
     if len({area.name for area in settings.areas}) < len(settings.areas):
         raise ConfigurationError("two area ranges have the same name")
+    for label, sigmas in settings.sigmas.items():
+        if not sigmas or not all(0 < sigma < math.inf for sigma in sigmas):
+            raise ConfigurationError(f"the sigmas of {label!r} are {list(sigmas)}, must be above 0")
     _check_counts(settings)
 
 

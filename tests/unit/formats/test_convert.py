@@ -240,9 +240,9 @@ def test_coco_spills_beyond_its_cache(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("name", "content", "what"),
     [
-        ("coco", ('{"images": [{"id": 1, "file_name": "a"}], "categories": [{"id": 1, "name": "c"}],'
-         '"annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1], "keypoints": [1]}]}'),
-         "keypoints as a shape"),
+        ("coco", ('{"images": [{"id": 1, "file_name": "a"}], "annotations": [],'
+         '"categories": [{"id": 1, "name": "c", "keypoints": ["nose"], "skeleton": [[1, 9]]}]}'),
+         "the skeleton of a label, which contradicts itself"),
         ("coco", ('{"images": [{"id": 1, "file_name": "a"}], "categories": [{"id": 1, "name": "c"}],'
          '"annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1],'
          '"segmentation": [[1, 2], [3, 4]]}]}'), "a segmentation that is not outlines"),

@@ -16,6 +16,7 @@ from layernext.model import (
     Annotation,
     AttributeValue,
     ImageLabel,
+    Keypoints,
     Line,
     Mask,
     Points,
@@ -40,6 +41,9 @@ ANNOTATIONS: dict[str, Annotation] = {
     "rotated_box": RotatedBox(label="cup", bbox=(2, 3, 12, 4), rotation=90),
     "image_label": ImageLabel(label="cup"),
     "mask": Mask(label="cup", mask=RunLengths((10, 20), MASK)),
+    "keypoints": Keypoints(
+        label="cup", keypoints=[(1.0, 2.0, 2), (4.0, 6.0, 1), (0, 0, 0)], bbox=(0.5, 1.0, 4.0, 6.0)
+    ),
     "semantic_mask": SemanticMask(label="cup", mask=RunLengths((10, 20), MASK)),
 }
 BOX = ANNOTATIONS["rectangle"]

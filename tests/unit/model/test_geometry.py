@@ -23,6 +23,7 @@ from layernext.model import (
     GeometryKind,
     ImageDecoder,
     ImageLabel,
+    Keypoints,
     Line,
     Mask,
     Points,
@@ -54,6 +55,8 @@ SHAPES = [
     ),
     RotatedBox(label="a", bbox=(1, 2, 3, 4), rotation=180),
     RotatedBox(label="a", bbox=(0.5, 2.5, 4, 3), rotation=90),
+    Keypoints(label="a", keypoints=[(4, 2, 2), (1, 6, 1), (0, 0, 0)]),
+    Keypoints(label="a", keypoints=[(2, 3, 0.5)], bbox=(1, 2, 3, 4)),
 ]
 
 
@@ -101,7 +104,14 @@ def test_box_and_transforms(shape: Annotation) -> None:
     (whole,) = kind.crop(coordinates, (0, 0, 10, 10))
     assert kind.box(whole) == (1, 2, 3, 4)
     assert list(kind.crop(coordinates, (20, 20, 5, 5))) == []
-    has_area = shape.geometry in {"rectangle", "polygon", "mask", "semantic_mask", "rotated_box"}
+    has_area = shape.geometry in {
+        "rectangle",
+        "polygon",
+        "mask",
+        "semantic_mask",
+        "rotated_box",
+        "keypoints",
+    }
     assert kind.area(coordinates) == (12 if has_area else 0)
     assert kind_of(kind.with_coordinates(shape, whole)) is kind
 

@@ -18,20 +18,25 @@ height."""
 
 _BOX_NUMBERS = 4
 _ROTATED_BOX_NUMBERS = 5
+_POINT_NUMBERS = 2
+_VISIBLE = 2
 _LEAST_BOXES = 20
 _SUSPECT_SHARE = 0.25
 _TOLERANCE = 0.01
 """Of the image's size: boxes of real models stick out by a pixel or two."""
 
 
-def check_box_format(box_format: str) -> None:
-    """Refuse a word that is not a `BoxFormat`.
+def check_box_format(box_format: str) -> BoxFormat:
+    """The layout of this name.
 
     Raises:
-        ConfigurationError: it is another one.
+        ConfigurationError: there is no such layout.
     """
-    if box_format not in get_args(BoxFormat):
-        raise ConfigurationError(f"format is {box_format!r}, must be 'xywh', 'xyxy' or 'cxcywh'")
+    for layout in get_args(BoxFormat):
+        if layout == box_format:
+            name: BoxFormat = layout
+            return name
+    raise ConfigurationError(f"format is {box_format!r}, must be 'xywh', 'xyxy' or 'cxcywh'")
 
 
 def check_image_name(image: object) -> None:
@@ -139,6 +144,51 @@ def _as_xywh(box: Any, box_format: BoxFormat) -> Any:
         message = f"is {numbers}, whose right or bottom is before its left or top; is it xywh?"
         raise DataError(Problem("boxes", message))
     return [first, second, third - first, fourth - second]
+
+
+def as_poses(
+    values: Any, boxes: list[Any] | None, rotations: list[Any] | None
+) -> list[dict[str, Any]]:
+    """Keypoints as JSON has them; points without a visibility count as visible. Wrong ones are left to the check.
+
+    Args:
+        values: an array (N, K, 3) or (N, K, 2), or a list of them.
+        boxes: those of the objects, or None.
+        rotations: those of the boxes, which must have none.
+
+    Raises:
+        DataError: a single pose in place of a list; or the boxes are of another number, or turned.
+    """
+    if values is not None and hasattr(values, "xy") and hasattr(values, "data"):
+        kind = type(values).__name__
+        message = f"is a {kind}, must be a list or an array; pass its array: keypoints=….data"
+        raise DataError(Problem("keypoints", message))
+    poses = as_rows("keypoints", values) or []
+    if any(isinstance(pose, list | tuple) and any(map(is_number, pose)) for pose in poses):
+        message = "is a single pose (K, 3), must be (N, K, 3): keypoints=keypoints[None]"
+        raise DataError(Problem("keypoints", message))
+    if rotations is not None:
+        raise DataError(Problem("rotations", "must be None: keypoints have upright boxes"))
+    annotations: list[dict[str, Any]] = [
+        {
+            "type": "keypoints",
+            "keypoints": [_as_keypoint(point) for point in pose]
+            if isinstance(pose, list | tuple)
+            else pose,
+        }
+        for pose in poses
+    ]
+    for annotation, box in zip(
+        annotations, as_column("boxes", boxes, len(poses)) or (), strict=False
+    ):
+        annotation["bbox"] = box
+    return annotations
+
+
+def _as_keypoint(point: Any) -> Any:
+    numbers = point.tolist() if hasattr(point, "tolist") else point
+    has_visibility = not isinstance(numbers, list | tuple) or len(numbers) != _POINT_NUMBERS
+    return numbers if has_visibility else [*numbers, _VISIBLE]
 
 
 def as_masks(values: Any, size: tuple[float, float] | None) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """How shapes are gathered and compared: a file for each kind, and `kinds`, which lists them."""
 
+from layernext.evaluation.similarity.keypoints import keypoint_similarity
 from layernext.evaluation.similarity.kinds import SIMILARITIES, evaluated_kinds, measure_for
 from layernext.evaluation.similarity.measure import (
     Gatherer,
@@ -23,6 +24,7 @@ __all__ = [
     "Pairs",
     "bbox_iou",
     "evaluated_kinds",
+    "keypoint_similarity",
     "measure_for",
     "pixel_cells",
     "polygon_area",

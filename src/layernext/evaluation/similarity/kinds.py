@@ -7,6 +7,7 @@ protocols it has.
 from __future__ import annotations
 
 from layernext.evaluation.similarity.image_label import IMAGE_LABEL
+from layernext.evaluation.similarity.keypoints import KEYPOINTS
 from layernext.evaluation.similarity.line import LINE
 from layernext.evaluation.similarity.mask import MASK
 from layernext.evaluation.similarity.measure import KindSimilarity, Measure
@@ -25,6 +26,7 @@ SIMILARITIES: dict[str, KindSimilarity] = {
         MASK,
         ROTATED_BOX,
         IMAGE_LABEL,
+        KEYPOINTS,
         SEMANTIC_MASK,
     )
 }

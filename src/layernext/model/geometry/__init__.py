@@ -1,6 +1,7 @@
 """The kinds of geometry: a file for each, and `kinds`, which lists them."""
 
 from layernext.model.geometry.image_label import ImageLabel
+from layernext.model.geometry.keypoints import Keypoint, Keypoints, labeled_points
 from layernext.model.geometry.kind import (
     AnnotationFields,
     AttributeValue,
@@ -55,6 +56,8 @@ __all__ = [
     "Geometry",
     "GeometryKind",
     "ImageLabel",
+    "Keypoint",
+    "Keypoints",
     "Line",
     "Mask",
     "Point",
@@ -71,6 +74,7 @@ __all__ = [
     "counts_of",
     "has_parts",
     "kind_of",
+    "labeled_points",
     "mask_of_pixels",
     "masks_of_bytes",
     "masks_of_map",

@@ -20,6 +20,8 @@ const HINTS = {
   AP: "Average precision over all thresholds",
   AP50: "Average precision at IoU 0.5",
   AP75: "Average precision at IoU 0.75",
+  "AR@0.5": "Recall at a similarity of 0.5",
+  "AR@0.75": "Recall at a similarity of 0.75",
   APs: "AP of small truths (area below 32²)",
   APm: "AP of medium truths (32² to 96²)",
   APl: "AP of large truths (above 96²)",
