@@ -69,6 +69,8 @@ class Measures(OptionGroup):
             "chamfer",
             "classification",
             "oks",
+            "semantic",
+            "panoptic",
         ]
         | None,
         typer.Option("--protocol", help="Evaluation protocol. Default: the geometry's own."),

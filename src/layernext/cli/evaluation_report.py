@@ -105,8 +105,11 @@ def show_evaluation(result: Evaluation) -> None:
 
 
 def _show_labels(labels: list[LabelScores]) -> None:
+    names = list(labels[0].scores) if labels else []
+    main = "AP" if "AP" in names or not names else names[0]
+
     def key(label: LabelScores) -> float:
-        value = label.scores.get("AP")
+        value = label.scores.get(main)
         return value if value is not None else label.f1 or 0.0
 
     with_truths = sorted((label for label in labels if label.truths), key=key)
@@ -116,12 +119,12 @@ def _show_labels(labels: list[LabelScores]) -> None:
         tell(f"the {SHOWN_LABELS} worst and best of {counted(len(with_truths), 'label')}\n")
     rows = [
         (
-            label.label, label.truths, label.annotations, _number_text(label.scores.get("AP")),
+            label.label, label.truths, label.annotations, _number_text(label.scores.get(main)),
             _number_text(label.precision, 3), _number_text(label.recall, 3), _number_text(label.f1, 3),
         )
         for label in listed
     ]  # fmt: skip
-    columns = ["label", "truths", "annotations", "AP", "precision", "recall", "F1"]
+    columns = ["label", "truths", "annotations", main, "precision", "recall", "F1"]
     print_table(columns, rows, "no label has a truth")
 
 

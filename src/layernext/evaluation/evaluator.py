@@ -41,6 +41,9 @@ from layernext.model import (
 BATCH_IMAGES = 256
 """Images matched at once: enough for numpy to be fast, few enough for its arrays to stay in cache."""
 
+BATCH_MAPS = 16
+"""Likewise, of label maps, which may have hundreds of kilobytes each."""
+
 BATCH_ANNOTATIONS = 20_000
 """Fewer images are matched at once when they have more annotations than this."""
 
@@ -154,7 +157,8 @@ class Evaluator:
         self._orders.append(order)
         self._image_whs.append(image_wh)
         gathered = truths.annotation_count + runs.annotation_count
-        if len(self._image_whs) >= BATCH_IMAGES or gathered >= BATCH_ANNOTATIONS:
+        batch_images = BATCH_MAPS if self.settings.geometry == "semantic_mask" else BATCH_IMAGES
+        if len(self._image_whs) >= batch_images or gathered >= BATCH_ANNOTATIONS:
             self._match()
 
     def count_images_without_truth(self, count: int) -> None:

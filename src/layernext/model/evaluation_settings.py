@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from layernext.errors import ConfigurationError
 from layernext.model.collection import Record
 from layernext.model.geometry import KINDS, EvaluatedGeometry
+from layernext.model.problems import listed
 from layernext.model.skeleton import Skeleton, sigmas_of
 
 Protocol: TypeAlias = Literal[
@@ -160,9 +161,12 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
         protocols: Sequence[Any] = KINDS[self.geometry].protocols
         protocol: Protocol = self.protocol or protocols[0]
         if protocol not in protocols:
+            names = ", ".join(name for name in PROTOCOLS if name in protocols)
+            others = [kind.name for kind in KINDS.values() if protocol in kind.protocols]
             raise ConfigurationError(
                 f"the protocol {protocol!r} is not for the geometry {self.geometry!r}",
-                hint=f"use one of {', '.join(name for name in PROTOCOLS if name in protocols)}",
+                hint=f"use one of {names}"
+                + (f"; or the geometry {listed(others)}" if others else ""),
             )
         defaults = PROTOCOLS[protocol]
         match_threshold = (

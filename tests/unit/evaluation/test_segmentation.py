@@ -6,12 +6,16 @@ import pickle
 from collections import defaultdict
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, jaccard_score
 
-from layernext.errors import ConfigurationError
+from layernext.errors import ConfigurationError, DataError
 from layernext.evaluation import Evaluator, RunPairing, compare_evaluations, match_image
+from layernext.evaluation.similarity.run_counts import counts_array
 from layernext.evaluation.similarity.semantic_mask import overlay
 from layernext.model import (
     Annotation,
@@ -21,7 +25,7 @@ from layernext.model import (
     Polygon,
     RunLengths,
     SemanticMask,
-    counts_of,
+    compressed,
     masks_of_map,
 )
 
@@ -96,7 +100,7 @@ def test_overlay_is_that_of_pixels() -> None:
             for number, mask in enumerate(side):
                 owners[mask] = number
             at.append(owners.ravel())
-        counts = [[counts_of(RunLengths.from_array(mask)) for mask in side] for side in sides]
+        counts = [[counts_array(RunLengths.from_array(mask)) for mask in side] for side in sides]
         rows, columns = len(sides[0]) + 1, len(sides[1]) + 1
         result = overlay(*counts)
         expected = np.array(
@@ -392,3 +396,22 @@ def test_runs_are_compared() -> None:
         panoptic(scenes_), panoptic([(truth, truth) for truth, _ in scenes_]), resamples=5
     )
     assert {score.name: score.b for score in different.scores}["SQ"] == 1
+
+
+@given(st.lists(st.integers(0, 1 << 20), min_size=1, max_size=12), st.booleans())
+def test_counts_as_arrays(counts: list[int], is_text: bool) -> None:
+    """The numbers that the model's own decoder reads, whatever their length."""
+    written = compressed(counts) if is_text else counts
+    assert counts_array(RunLengths((1, sum(counts)), written)).tolist() == counts
+
+
+@pytest.mark.parametrize("counts", ["P", "é", "~", "o" * 13 + "0", [3], [-1, 5], "3", ""])
+def test_what_is_no_mask_is_refused(counts: Any) -> None:
+    """Files that are evaluated were not checked before; the evaluation names the image."""
+    with pytest.raises(TypeError):
+        counts_array(RunLengths((2, 2), counts))
+    raw = msgspec.json.encode(
+        image("a", [SemanticMask(label="road", mask=RunLengths((2, 2), counts))])
+    )
+    with pytest.raises(DataError, match="a: images"):
+        Evaluator(EvaluationSettings(geometry="semantic_mask")).add("a", raw, raw)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from layernext.evaluation.columns import Columns, FloatArray, IndexArray, Source
 from layernext.evaluation.similarity.drawn import draw
-from layernext.evaluation.similarity.mask import MaskGatherer
 from layernext.evaluation.similarity.measure import (
+    Gatherer,
     ImageWh,
     KindSimilarity,
     Measure,
@@ -27,7 +27,9 @@ from layernext.evaluation.similarity.measure import (
     Shapes,
     slices_of_images,
 )
-from layernext.model import EvaluationSettings, RunLengths, counts_of
+from layernext.evaluation.similarity.polygon import OutlineGatherer
+from layernext.evaluation.similarity.run_counts import counts_array
+from layernext.model import EvaluationSettings, RunLengths
 
 PANOPTIC = "panoptic"
 
@@ -39,7 +41,7 @@ class Segment(Struct, eq=False):
     """A shape as it was gathered.
 
     Attributes:
-        shape: as of `MaskGatherer`.
+        shape: run lengths, or an outline as of `OutlineGatherer`.
         is_stuff: whether it is a semantic mask: it has all pixels of its label.
         position: among the gathered annotations of its image.
     """
@@ -74,37 +76,38 @@ class Overlaid(Struct):
     pixels: dict[int, int]
 
 
-class SegmentGatherer(MaskGatherer):
+class SegmentGatherer(Gatherer):
     """Gathers semantic masks, masks and outlines of polygons."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._kinds: list[tuple[bool, int]] = []
+        self._outlines = OutlineGatherer()
+        self._segments: list[Segment] = []
 
     def add(
         self, annotations: Sequence[Any], scale: tuple[float, float] | None, source: Source
     ) -> None:
         """Append the segments of an image."""
-        if any(_is_stuff(annotation) and annotation.mask is None for annotation in annotations):
-            raise TypeError("not a semantic mask")
-        super().add(annotations, scale, source)
-        self._kinds += [
-            (_is_stuff(annotation), position) for position, annotation in enumerate(annotations)
-        ]
+        for position, annotation in enumerate(annotations):
+            is_stuff = annotation.type == "semantic_mask"
+            shape = annotation.mask
+            if shape is not None:
+                counts_array(shape)  # raises what the caller expects
+            elif is_stuff:
+                raise TypeError("not a semantic mask")
+            else:
+                self._outlines.add([annotation], scale, source)
+                (shape,), _ = self._outlines.take()
+            self._segments.append(Segment(shape, is_stuff, position))
 
-    def take(self) -> tuple[list[Any], FloatArray]:
-        """The segments and their areas."""
-        shapes, areas = super().take()
-        kinds, self._kinds = self._kinds, []
-        segments = [Segment(shape, *kind) for shape, kind in zip(shapes, kinds, strict=True)]
-        return segments, areas
+    def take(self) -> tuple[list[Segment], FloatArray]:
+        """The segments; their areas are known once they are laid over each other."""
+        segments, self._segments = self._segments, []
+        return segments, np.full(len(segments), np.nan)
 
 
-def _is_stuff(annotation: Any) -> bool:
-    return bool(annotation.type == "semantic_mask")
-
-
-def overlay(masks: Sequence[list[int]], others: Sequence[list[int]]) -> NDArray[np.int64]:
+def overlay(
+    masks: Sequence[NDArray[np.int64]], others: Sequence[NDArray[np.int64]]
+) -> NDArray[np.int64]:
     """How many pixels each mask shares with each of the others.
 
     Args:
@@ -127,8 +130,8 @@ _Runs: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
 """First pixels of the runs inside a mask, and those behind their last; no run is empty."""
 
 
-def _runs(counts: list[int]) -> _Runs:
-    ends = np.cumsum(np.array(counts, np.int64))
+def _runs(counts: NDArray[np.int64]) -> _Runs:
+    ends = np.cumsum(counts)
     starts, stops = ends[0::2][: len(ends) // 2], ends[1::2]
     is_run = starts < stops
     return starts[is_run], stops[is_run]
@@ -166,7 +169,7 @@ def lay_over(
         is_panoptic: whether it is for panoptic quality.
         confidence: annotations of the run below are left out.
     """
-    masks = _as_counts(run, truth, image_whs)
+    shapes = _drawn(run, truth, image_whs)
     run, truth = (
         replace(side, area=side.area.copy(), ignore=side.ignore.copy()) for side in (run, truth)
     )
@@ -176,7 +179,10 @@ def lay_over(
         others = of_truth[image]
         painted = _turns(run, rows, confidence)
         under = _turns(truth, others, 0.0)
-        pixels = overlay([masks[1][row] for row in under], [masks[0][row] for row in painted])
+        # Decoded image by image: what a batch has in strings would be many times as large.
+        pixels = overlay(
+            [_counts(shapes[1][row]) for row in under], [_counts(shapes[0][row]) for row in painted]
+        )
         _measure((run, truth), sides, (painted, under), pixels, is_panoptic=is_panoptic)
         left_out = np.setdiff1d(np.arange(rows.start, rows.stop), painted)
         run.ignore[left_out] = True
@@ -239,24 +245,23 @@ def _turns(side: Columns, rows: slice, confidence: float) -> list[int]:
     )
 
 
-def _as_counts(
+def _drawn(
     run: Columns, truth: Columns, image_whs: list[ImageWh | None]
-) -> tuple[list[list[int]], list[list[int]]]:
-    """The lengths of the runs of every segment; outlines are drawn."""
+) -> tuple[list[Any], list[Any]]:
+    """The shapes of all segments, with masks in place of outlines."""
     run, truth = (
         replace(side, shapes=[segment.shape for segment in side.shapes]) for side in (run, truth)
     )
     if not all(isinstance(shape, RunLengths) for shape in (*run.shapes, *truth.shapes)):
         run, truth = draw(run, truth, image_whs)
-    first, second = ([_counts(shape) for shape in side.shapes] for side in (run, truth))
-    return first, second
+    return run.shapes, truth.shapes
 
 
-def _counts(mask: Any) -> list[int]:
+def _counts(mask: Any) -> NDArray[np.int64]:
     if isinstance(mask, RunLengths):
-        return counts_of(mask)
+        return counts_array(mask)
     height, width = mask["size"]
-    return counts_of(RunLengths((height, width), mask["counts"].decode()))
+    return counts_array(RunLengths((height, width), mask["counts"].decode()))
 
 
 def _alike(segments: Shapes, truths: Shapes, image_wh: ImageWh | None) -> FloatArray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -30,6 +31,12 @@ _FIRST_CONTINUED = _FIRST_CHARACTER + _MORE
 """From this character on another one follows."""
 
 _CONTINUED = re.compile(b"[P-o]+[0-O]")
+_CONTINUING = bytes(range(_FIRST_CONTINUED, _FIRST_CONTINUED + _MORE))
+_TOKEN = re.compile(b"[P-o]*[0-O]")
+_TOO_LONG = re.compile(b"[P-o]{13}")
+_FEW = 0.9
+"""Below this share of characters that end a number, it is faster to look up each number as a whole."""
+
 _READABLE = re.compile("(?:[P-o]{0,12}[0-O])*")
 _LONGEST = 13
 """Characters of a number: 65 bits."""
@@ -76,6 +83,7 @@ class RunLengths(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
         return np.frombuffer(pixels_of(self), np.bool_).reshape(width, height).T.copy()
 
 
+@lru_cache(1 << 16)
 def _value_of(token: bytes) -> int:
     """What the characters of one number stand for."""
     number = shift = code = 0
@@ -102,9 +110,10 @@ def counts_of(mask: RunLengths) -> list[int]:
     if raw.translate(None, _ALPHABET) or raw[-1:] >= bytes([_FIRST_CONTINUED]):
         raise _unreadable(mask.counts)
     # Most numbers have one character, and are looked up without a step for each: this runs for every mask.
-    numbers: list[int] = []
-    position = 0
-    for match in _CONTINUED.finditer(raw):
+    many = len(raw.translate(None, _CONTINUING)) < _FEW * len(raw)
+    numbers: list[int] = _numbers_of_tokens(raw, mask.counts) if many else []
+    position = len(raw) if many else 0
+    for match in () if many else _CONTINUED.finditer(raw):
         start, end = match.span()
         if end - start > _LONGEST:
             raise _unreadable(mask.counts)
@@ -115,6 +124,13 @@ def counts_of(mask: RunLengths) -> list[int]:
     numbers[1::2] = accumulate(numbers[1::2])
     numbers[2::2] = accumulate(numbers[2::2])
     return numbers
+
+
+def _numbers_of_tokens(raw: bytes, text: str) -> list[int]:
+    """The numbers of a string many of which have several characters, as those of large masks."""
+    if _TOO_LONG.search(raw):
+        raise _unreadable(text)
+    return list(map(_value_of, _TOKEN.findall(raw)))
 
 
 def _unreadable(text: str) -> DataError:
@@ -226,15 +242,21 @@ def mask_of_pixels(size: tuple[int, int], pixels: bytes) -> RunLengths:
 
 def masks_of_bytes(size: tuple[int, int], pixels: bytes) -> dict[int, RunLengths]:
     """The masks of a label map by class number: those of a byte for each pixel, column by column."""
-    return {
-        number: mask_of_pixels(size, pixels.translate(_only(number)))
-        for number in sorted(set(pixels))
-    }
-
-
-def _only(number: int) -> bytes:
-    """The table that makes 1 of a number, and 0 of all others."""
-    return bytes(number) + b"\x01" + bytes(255 - number)
+    numbers = sorted(set(pixels))
+    counts: dict[int, list[int]] = {number: [] for number in numbers}
+    done = dict.fromkeys(numbers, 0)
+    # One pass over the runs of all numbers: a pass for each would look at every pixel as often.
+    for run in re.finditer(
+        b"|".join(re.escape(bytes([n])) + b"+" for n in numbers), pixels, re.DOTALL
+    ):
+        start, end = run.span()
+        number = pixels[start]
+        counts[number] += (start - done[number], end - start)
+        done[number] = end
+    for number in numbers:
+        if done[number] < len(pixels):
+            counts[number].append(len(pixels) - done[number])
+    return {number: RunLengths(size, compressed(counts[number])) for number in numbers}
 
 
 def masks_of_map(array: Any) -> dict[int, RunLengths]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from operator import gt
 from typing import Any, ClassVar, Literal
 
 from layernext.errors import Problem
@@ -45,7 +46,7 @@ class SemanticMaskKind(MaskKind):
         if len({annotation.label for annotation in annotations}) < len(annotations):
             return True
         masks = [annotation.mask for annotation in annotations]
-        return len({mask.size for mask in masks}) > 1 or next(_overlaps(masks), None) is not None
+        return len({mask.size for mask in masks}) > 1 or _do_overlap(masks)
 
     def find_set_problems(
         self, annotations: Sequence[tuple[str, str, RunLengths]]
@@ -74,6 +75,20 @@ class SemanticMaskKind(MaskKind):
                 other = annotations[earlier][0]
                 message = f"overlaps that of {other} at x {x}, y {y}; a pixel has one semantic mask"
                 yield Problem(f"{annotations[later][0]}.mask", message)
+
+
+def _do_overlap(masks: Sequence[RunLengths]) -> bool:
+    """Whether any two masks of one size overlap. Runs for every label map that comes in: numbers are sorted, no pairs."""
+    starts: list[int] = []
+    stops: list[int] = []
+    for mask in masks:
+        ends = list(accumulate(counts_of(mask)))
+        starts += ends[0::2][: len(ends) // 2]
+        stops += ends[1::2]
+    starts.sort()
+    stops.sort()
+    # Where no run begins before the one before it stops, there are as many stops below each start as starts.
+    return any(map(gt, stops, starts[1:]))
 
 
 def _overlaps(masks: Sequence[RunLengths]) -> Iterator[tuple[int, int, int]]:
