@@ -30,6 +30,7 @@ from layernext.formats.core.losses import Losses
 from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.scores import Scores
 from layernext.formats.core.spill import MAX_ID, Id, Spill, id_of
+from layernext.formats.core.tracks import track_of
 from layernext.model import KINDS, Annotation, AttributeValue, Geometry, Mask, Polygon
 
 CROWD = "iscrowd"
@@ -58,6 +59,7 @@ class Image(Struct, gc=False):
     width: float | None = None
     height: float | None = None
     coco_url: str = ""
+    video_id: Any = None
 
 
 class Head(Struct, gc=False):
@@ -81,6 +83,7 @@ class AnnotationRow(Struct, gc=False, forbid_unknown_fields=True):
     id: Any = None
     area: Any = None
     ignore: Any = None
+    track_id: Any = None
 
 
 ImageSize: TypeAlias = tuple[int | None, int | None]
@@ -316,6 +319,7 @@ def read_annotation(
     fields: dict[str, Any] = {
         "label": label,
         "confidence": None if row.score is None else scores.read(row.score, f"{where}.score"),
+        "track": track_of(row.track_id, f"{where}.track_id"),
         "attributes": further | _attributes(row.attributes, where),
         "metadata": metadata,
     }
@@ -460,6 +464,7 @@ def _key_count(row: AnnotationRow) -> int:
         + (row.id is not None)
         + (row.area is not None)
         + (row.ignore is not None)
+        + (row.track_id is not None)
     )
 
 
@@ -470,6 +475,10 @@ def _read_foreign(raw: bytes, where: str, losses: Losses) -> AnnotationRow:
     further = {key: fields.pop(key) for key in [*fields] if key not in _READ_KEYS}
     if further.get("keypoints"):
         losses.note("keypoints as a shape; they are in the metadata", where)
+    if fields.get("track_id") is None and further.get("instance_id") is not None:
+        fields["track_id"] = further.pop(
+            "instance_id"
+        )  # of the same object in a video, as MMTracking has it
     # What we do not know is the user's.
     if isinstance(fields.get("metadata", {}), dict):
         fields["metadata"] = further | fields.get("metadata", {})

@@ -49,47 +49,28 @@ _SUBSETS = {"validation": "val"}
 _SPLITS = {"val": "validation", "valid": "validation"}
 
 
-class CvatWriter:
-    """Writes one XML file; see `SampleWriter`.
+class ShapeElements:
+    """The elements of shapes, and of the labels that they have: what files for images and for videos share.
 
-    CVAT expects the labels first, in ``meta``: so the images wait in a second file until all labels are known.
+    Args:
+        losses: counts what CVAT cannot hold.
+        labels: in their order; others follow in order of appearance.
+        are_mutable: whether attributes may change within a track.
     """
 
-    def __init__(self, path: Path, losses: Losses, labels: list[str] | None = None) -> None:
-        self._path, self._losses, self._count = path, losses, 0
-        self._names: set[str] = set()
+    def __init__(
+        self, losses: Losses, labels: list[str] | None = None, *, are_mutable: bool = False
+    ) -> None:
+        self._losses = losses
+        self._are_mutable = are_mutable
         self._labels: dict[str, set[str]] = {label: set() for label in labels or ()}
-        self._subsets: dict[str, None] = {}
-        self._images = path.with_suffix(".images").open("w+b")
 
-    def write(self, sample: Sample) -> None:
-        """Add an image."""
-        check_new(self._names, sample.image)
-        width, height = size_of(sample)
-        fields = {
-            "id": str(self._count),
-            "name": xml_text(sample.image, sample.image),
-            "width": str(width),
-            "height": str(height),
-        }
-        if sample.split:
-            fields["subset"] = _SUBSETS.get(sample.split, sample.split)
-            self._subsets[fields["subset"]] = None
-        image = ET.Element("image", fields)
-        self._count += 1
-        for number, annotation in enumerate(sample.annotations):
-            where = location_of(sample, number)
-            if not HOLDS.accepts(annotation, where, self._losses):
-                continue
-            if isinstance(annotation, Mask) and not rows_of_mask(annotation.mask):
-                self._losses.note("a mask without pixels", where)
-                continue
-            self._losses.note_fields(annotation, where, keeps=HOLDS.fields)
-            image.append(self._shape(annotation, where))
-            self._labels.setdefault(annotation.label, set()).update(annotation.attributes)
-        self._images.write(ET.tostring(image, encoding="utf-8") + b"\n")
+    def note_label(self, annotation: Annotation) -> None:
+        """Keep the label of an annotation, and the names of its attributes, for `add_labels`."""
+        self._labels.setdefault(annotation.label, set()).update(annotation.attributes)
 
-    def _shape(self, annotation: Annotation, where: str) -> ET.Element:
+    def shape(self, annotation: Annotation, where: str) -> ET.Element:
+        """The element of an annotation."""
         fields = {"label": xml_text(annotation.label, where), "source": "manual"}
         if not isinstance(annotation, ImageLabel):
             fields |= {"occluded": "0", "z_order": "0"}
@@ -136,6 +117,62 @@ class CvatWriter:
             self._losses.note("whole turns of a rotation", where)
         return rotation
 
+    def add_labels(self, whole: ET.Element) -> None:
+        """Add the labels to the description of a task or project."""
+        labels = ET.SubElement(whole, "labels")
+        for name, attributes in self._labels.items():
+            label = ET.SubElement(labels, "label")
+            ET.SubElement(label, "name").text = xml_text(name, name)
+            inner = ET.SubElement(label, "attributes")
+            for attribute_name in sorted(attributes):
+                attribute = ET.SubElement(inner, "attribute")
+                ET.SubElement(attribute, "name").text = attribute_name
+                ET.SubElement(attribute, "mutable").text = str(self._are_mutable)
+                ET.SubElement(attribute, "input_type").text = "text"
+                ET.SubElement(attribute, "default_value")
+                ET.SubElement(attribute, "values")
+
+
+class CvatWriter:
+    """Writes one XML file; see `SampleWriter`.
+
+    CVAT expects the labels first, in ``meta``: so the images wait in a second file until all labels are known.
+    """
+
+    def __init__(self, path: Path, losses: Losses, labels: list[str] | None = None) -> None:
+        self._path, self._losses, self._count = path, losses, 0
+        self._shapes = ShapeElements(losses, labels)
+        self._names: set[str] = set()
+        self._subsets: dict[str, None] = {}
+        self._images = path.with_suffix(".images").open("w+b")
+
+    def write(self, sample: Sample) -> None:
+        """Add an image."""
+        check_new(self._names, sample.image)
+        width, height = size_of(sample)
+        fields = {
+            "id": str(self._count),
+            "name": xml_text(sample.image, sample.image),
+            "width": str(width),
+            "height": str(height),
+        }
+        if sample.split:
+            fields["subset"] = _SUBSETS.get(sample.split, sample.split)
+            self._subsets[fields["subset"]] = None
+        image = ET.Element("image", fields)
+        self._count += 1
+        for number, annotation in enumerate(sample.annotations):
+            where = location_of(sample, number)
+            if not HOLDS.accepts(annotation, where, self._losses):
+                continue
+            if isinstance(annotation, Mask) and not rows_of_mask(annotation.mask):
+                self._losses.note("a mask without pixels", where)
+                continue
+            self._losses.note_fields(annotation, where, keeps=HOLDS.fields)
+            image.append(self._shapes.shape(annotation, where))
+            self._shapes.note_label(annotation)
+        self._images.write(ET.tostring(image, encoding="utf-8") + b"\n")
+
     def close(self) -> None:
         """Write the labels, then the images behind them."""
         waiting = Path(self._images.name)
@@ -158,18 +195,7 @@ class CvatWriter:
             subsets = ET.SubElement(whole, "subsets")
             for subset in self._subsets:
                 ET.SubElement(subsets, "subset").text = subset
-        labels = ET.SubElement(whole, "labels")
-        for name, attributes in self._labels.items():
-            label = ET.SubElement(labels, "label")
-            ET.SubElement(label, "name").text = xml_text(name, name)
-            inner = ET.SubElement(label, "attributes")
-            for attribute_name in sorted(attributes):
-                attribute = ET.SubElement(inner, "attribute")
-                ET.SubElement(attribute, "name").text = attribute_name
-                ET.SubElement(attribute, "mutable").text = "False"
-                ET.SubElement(attribute, "input_type").text = "text"
-                ET.SubElement(attribute, "default_value")
-                ET.SubElement(attribute, "values")
+        self._shapes.add_labels(whole)
         return meta
 
 

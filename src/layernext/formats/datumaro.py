@@ -26,6 +26,7 @@ from layernext.formats.core.probe import Probe
 from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.sample import Sample
 from layernext.formats.core.scores import Scores
+from layernext.formats.core.tracks import track_of
 from layernext.model import Annotation, AttributeValue, ImageLabel, Line, Mask, Points, Polygon
 
 _SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
@@ -112,6 +113,8 @@ def _read_annotation(
             name: entry[name] for name in _FLAGS if type(entry.get(name)) is int and entry[name] > 0
         },
     }
+    if type(attributes.get("track_id")) in {int, float, str}:
+        fields["track"] = track_of(attributes.pop("track_id"), f"{where}.attributes.track_id")
     rotation = 0.0
     if kind == "bbox":
         rotation = number_of(attributes.pop("rotation", 0) or 0, f"{where}.attributes.rotation")
@@ -180,7 +183,7 @@ FORMAT = Format(
         geometries=dict.fromkeys(
             ("rectangle", "polygon", "line", "points", "mask", "rotated_box", "image_label"), KEPT
         ),
-        fields={"confidence": KEPT, "attributes": KEPT},
+        fields={"confidence": KEPT, "track": KEPT, "attributes": KEPT},
         sizes="kept",
         splits="files",
     ),

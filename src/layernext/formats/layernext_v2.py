@@ -44,7 +44,7 @@ HOLDS = Holds(
         "points": KEPT,
         "mask": KEPT,
     },
-    fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
+    fields={"confidence": KEPT, "track": KEPT, "attributes": KEPT, "metadata": KEPT},
     fractions=True,
     parts=True,
 )

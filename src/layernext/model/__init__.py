@@ -3,7 +3,12 @@
 from layernext.model.access import Grant, GrantRole, User, UserKind, UserRole
 from layernext.model.annotation import ImageAnnotations, Mode
 from layernext.model.audit import AuditEntry, AuditOutcome
-from layernext.model.check import MAX_NAME_LENGTH, find_image_problems, find_names_problem
+from layernext.model.check import (
+    MAX_NAME_LENGTH,
+    find_image_problems,
+    find_names_problem,
+    find_tracks_problem,
+)
 from layernext.model.collection import (
     Collection,
     ContentType,
@@ -67,6 +72,7 @@ from layernext.model.evaluation_settings import (
     Protocol,
 )
 from layernext.model.export import Export
+from layernext.model.frames import Frame, frame_of, video_frame
 from layernext.model.geometry import (
     GEOMETRIES,
     GEOMETRY_KEYS,
@@ -89,6 +95,7 @@ from layernext.model.geometry import (
     Rectangle,
     RotatedBox,
     RunLengths,
+    Track,
     box_of_corners,
     built_from_kinds,
     compressed,
@@ -157,6 +164,7 @@ __all__ = [
     "EvaluationStatus",
     "Export",
     "FileRecord",
+    "Frame",
     "Geometry",
     "GeometryKind",
     "Grant",
@@ -202,6 +210,7 @@ __all__ = [
     "Tabular",
     "TallyOrder",
     "Task",
+    "Track",
     "TruthMatch",
     "User",
     "UserKind",
@@ -218,6 +227,8 @@ __all__ = [
     "exif_orientation",
     "find_image_problems",
     "find_names_problem",
+    "find_tracks_problem",
+    "frame_of",
     "has_parts",
     "is_normalized",
     "is_number",
@@ -239,4 +250,5 @@ __all__ = [
     "short_repr",
     "show",
     "upright_size",
+    "video_frame",
 ]

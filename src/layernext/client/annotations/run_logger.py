@@ -25,6 +25,7 @@ from layernext.client.annotations.logged_shapes import (
     as_labels,
     as_masks,
     as_rows,
+    as_tracks,
     check_box_format,
     check_image_name,
 )
@@ -184,6 +185,7 @@ class RunLogger:
         masks: Any = None,
         labels: Sequence[str] | Any = None,
         confidences: Any = None,
+        tracks: Any = None,
         attributes: Sequence[Mapping[str, Any]] | None = None,
         metadata: Sequence[Mapping[str, Any]] | None = None,
         format: BoxFormat = "xywh",
@@ -207,6 +209,8 @@ class RunLogger:
             labels: N class names, in the order boxes, polygons, lines, masks. Without any of these the labels
                 are those of the whole image, as a classifier gives them.
             confidences: N numbers from 0 to 1, in the same order, or None.
+            tracks: N ids of tracked objects, each the same in every frame: whole numbers or strings, or None for an
+                object that has none; or None.
             attributes: N dictionaries: attribute name to a value, or to a list of `AttributeValue`
                 or ``{"value": …, "confidence": …}``; or None.
             metadata: N dictionaries of free fields, or None.
@@ -240,7 +244,7 @@ class RunLogger:
             rows = as_rows("labels", labels) or []
             if boxes is None and polygons is None and lines is None and masks is None:
                 annotations = [{"type": "image_label"} for _ in rows]
-            _describe(annotations, rows, confidences, attributes, metadata)
+            _describe(annotations, rows, confidences, tracks, attributes, metadata)
             # Checked here, so that the error points at the call that caused it.
             line = encode_item({"image": image, "annotations": annotations}, self._logged)
             self._decoder.decode(line, index=self._logged)
@@ -286,14 +290,16 @@ def _describe(
     annotations: list[dict[str, Any]],
     labels: Any,
     confidences: Any,
+    tracks: Any,
     attributes: Sequence[Mapping[str, Any]] | None,
     metadata: Sequence[Mapping[str, Any]] | None,
 ) -> None:
-    """Give each annotation its label, confidence, attributes and metadata."""
+    """Give each annotation its label, confidence, track, attributes and metadata."""
     count = len(annotations)
     columns = {
         "label": as_labels(labels, count),
         "confidence": as_column("confidences", confidences, count),
+        "track": as_tracks(tracks, count),
         "attributes": as_column("attributes", attributes, count),
         "metadata": as_column("metadata", metadata, count),
     }

@@ -30,7 +30,7 @@ class Holds(Struct, frozen=True, kw_only=True):
     Attributes:
         geometries: what becomes of each kind of geometry. A kind that is missing is left out and
             named as a loss.
-        fields: what becomes of ``confidence``, ``attributes`` and ``metadata``.
+        fields: what becomes of ``confidence``, ``track``, ``attributes`` and ``metadata``.
         splits: how the splits of a dataset are held; None if they are not.
         runs: whether the model run or ground truth of an annotation is held.
         sizes: of the images: ``needed`` if nothing can be written without them.

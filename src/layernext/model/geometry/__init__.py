@@ -7,6 +7,7 @@ from layernext.model.geometry.kind import (
     Box,
     GeometryKind,
     Point,
+    Track,
 )
 from layernext.model.geometry.kinds import (
     GEOMETRIES,
@@ -61,6 +62,7 @@ __all__ = [
     "Rectangle",
     "RotatedBox",
     "RunLengths",
+    "Track",
     "box_of_corners",
     "built_from_kinds",
     "compressed",
