@@ -145,7 +145,7 @@ def upload_format(
         report,
         losses=source.losses.counts,
         lost_shapes=source.losses.shapes,
-        warnings=source.losses.warnings,
+        warnings=report.warnings | source.losses.warnings,
         skipped=source.losses.problems.count,
         problems=[str(problem) for problem in source.losses.problems.entries],
     )

@@ -43,6 +43,7 @@ from layernext.model.decode import (
     distinct_attribute_values,
     is_normalized,
     iter_attribute_values,
+    rectangles_of,
 )
 from layernext.model.display import counted, record_html, short_repr
 from layernext.model.evaluation import (
@@ -243,6 +244,7 @@ __all__ = [
     "oriented_rings",
     "parts_of",
     "record_html",
+    "rectangles_of",
     "refuse_repeated_keys",
     "register_kind",
     "rotated_corners",

@@ -28,6 +28,7 @@ from layernext.model.geometry import (
     KINDS,
     Annotation,
     AttributeValue,
+    Box,
     Geometry,
     GeometryKind,
     built_from_kinds,
@@ -548,6 +549,15 @@ def iter_attribute_values(image: CheckedImage) -> Iterator[tuple[str, str, Any]]
     for plain in [a for a in image.annotations if a.metadata]:
         for name, value in (plain.metadata or {}).items():
             yield plain.label, name, value
+
+
+def rectangles_of(image: CheckedImage) -> list[Box]:
+    """The upright boxes of an image, as they are written."""
+    return [
+        annotation.bbox
+        for annotation in image.annotations
+        if hasattr(annotation, "bbox") and annotation.bbox and not hasattr(annotation, "rotation")
+    ]
 
 
 def confidences_by_label(image: CheckedImage) -> dict[str, list[float | None]]:

@@ -41,9 +41,14 @@ class ImageRow(Struct, frozen=True):
     collection_id: int
     name: str
     has_file: bool
+    width: int | None
+    height: int | None
 
 
-_COLUMNS = (image.c.id, image.c.collection_id, image.c.name, image.c.bucket, image.c.has_file)
+_COLUMNS = (
+    image.c.id, image.c.collection_id, image.c.name, image.c.bucket, image.c.has_file, image.c.width,
+    image.c.height,
+)  # fmt: skip
 
 
 def resolve(
@@ -295,7 +300,7 @@ def _rows_at(connection: sa.Connection, locations: set[Place]) -> dict[Place, Im
 
 
 def _image(row: Any) -> ImageRow:
-    return ImageRow(row.id, row.collection_id, row.name, bool(row.has_file))
+    return ImageRow(row.id, row.collection_id, row.name, bool(row.has_file), row.width, row.height)
 
 
 def _path(key: ImageKey) -> str:
