@@ -64,7 +64,7 @@ class CvatVideoWriter:
         self._size: tuple[int, int] | None = None
         self._tracks: dict[_Key, int] = {}
         self._database = sqlite3.connect("")
-        self._database.execute("CREATE TABLE shape (track, frame, place, raw BLOB NOT NULL)")
+        self._database.execute("CREATE TABLE shape (track, frame, position, raw BLOB NOT NULL)")
 
     def write(self, sample: Sample) -> None:
         """Add a frame.
@@ -86,8 +86,8 @@ class CvatVideoWriter:
         number = len(self._frames)
         self._frames.append(frame_of(sample.image))
         repeats: Counter[tuple[Track | None, str, str]] = Counter()
-        for place, annotation in enumerate(sample.annotations):
-            where = location_of(sample, place)
+        for position, annotation in enumerate(sample.annotations):
+            where = location_of(sample, position)
             if not HOLDS.accepts(annotation, where, self._losses):
                 continue
             if isinstance(annotation, Mask) and not rows_of_mask(annotation.mask):
@@ -104,7 +104,7 @@ class CvatVideoWriter:
             elif repeat:
                 self._losses.note("that two shapes of a frame are one track", where)
             track = self._tracks.setdefault((*kind, repeat), len(self._tracks))
-            row = (track, number, place, msgspec.json.encode(annotation))
+            row = (track, number, position, msgspec.json.encode(annotation))
             self._database.execute("INSERT INTO shape VALUES (?, ?, ?, ?)", row)
 
     def close(self) -> None:
@@ -122,11 +122,11 @@ class CvatVideoWriter:
 
     def _numbers(self) -> list[int]:
         """The number of each frame: its own, if all are of one sequence; else in their order."""
-        own = [frame.number for frame in self._frames if frame is not None]
+        numbered = [frame.number for frame in self._frames if frame is not None]
         sequences = {None if frame is None else frame.sequence for frame in self._frames}
         is_sequence = len(sequences) == 1 and None not in sequences
-        is_usable = is_sequence and len({*own}) == len(own) and max(own) < MAX_FRAMES
-        numbers = own if is_usable else [*range(len(self._frames))]
+        is_usable = is_sequence and len({*numbered}) == len(numbered) and max(numbered) < MAX_FRAMES
+        numbers = numbered if is_usable else [*range(len(self._frames))]
         for number, name in zip(numbers, self._names, strict=True):
             if name != frame_name(number):
                 self._losses.note("the name of an image; frames are numbered", name)
@@ -136,7 +136,7 @@ class CvatVideoWriter:
         ids = self._track_ids()
         keys = list(self._tracks)
         rows = self._database.execute(
-            "SELECT track, frame, raw FROM shape ORDER BY track, frame, place"
+            "SELECT track, frame, raw FROM shape ORDER BY track, frame, position"
         )
         for track, group in groupby(rows, key=itemgetter(0)):
             _, label, _, _ = keys[track]

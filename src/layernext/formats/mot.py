@@ -58,12 +58,11 @@ def read_mot(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Sampl
     if path.is_file() or _file_in(path) is not None:
         yield from _read_sequence(_file_of(path), "", losses, options)
         return
-    folders = _sequences_in(path)
-    if not folders:
+    sequences = _sequences_in(path)
+    if not sequences:
         raise FormatError(Problem(str(path), "has neither gt/gt.txt nor det/det.txt"))
-    for folder in folders:
-        prefix = f"{folder.relative_to(path).as_posix()}/img1/"
-        yield from _read_sequence(_file_of(folder), prefix, losses, options)
+    for file, name in sequences:
+        yield from _read_sequence(file, f"{name}/img1/", losses, options)
 
 
 def _read_sequence(
@@ -172,15 +171,29 @@ def _file_in(folder: Path) -> Path | None:
     return None
 
 
-def _sequences_in(root: Path) -> list[Path]:
-    """The folders of sequences below a folder, by name."""
-    return sorted(
+def _sequences_in(root: Path) -> list[tuple[Path, str]]:
+    """The files of the sequences in a folder with their names: a folder for each, or results as ``<sequence>.txt``."""
+    folders = sorted(
         {
             path.parent.parent
             for pattern in _FILES
             for path in islice(root.rglob(pattern), MAX_SEQUENCES)
         }
     )
+    if folders:
+        return [(_file_of(folder), folder.relative_to(root).as_posix()) for folder in folders]
+    return [(path, path.stem) for path in _results_in(root)]
+
+
+def _results_in(root: Path) -> list[Path]:
+    """The files of a folder whose first lines are of MOT, by name."""
+    paths = islice(sorted(root.glob("*.txt")), MAX_SEQUENCES)
+    return [path for path in paths if path.stem != "labels" and _is_like(path)]
+
+
+def _is_like(path: Path) -> bool:
+    with path.open("rb") as file:
+        return _LINE.match(file.readline(1000).decode("ascii", "replace").strip()) is not None
 
 
 def _read_about(file: Path) -> _Sequence:
@@ -217,7 +230,13 @@ def detect(probe: Probe) -> Detection | None:
         has_file = any(
             next(path.glob(pattern), None) for name in names for pattern in (name, f"*/{name}")
         )
-        return Detection(Certainty.CERTAIN, f"has {' or '.join(names)}") if has_file else None
+        if has_file:
+            return Detection(Certainty.CERTAIN, f"has {' or '.join(names)}")
+        first = probe.first(".txt")
+        is_like = first is not None and first.path.parent == path and _is_like(first.path)
+        return (
+            Detection(Certainty.LIKELY, "has files of frames, ids and boxes") if is_like else None
+        )
     line = probe.head.partition(b"\n")[0].decode("ascii", "replace").strip()
     if path.suffix.lower() == ".txt" and _LINE.match(line):
         return Detection(Certainty.LIKELY, "has lines of a frame, an id and a box")

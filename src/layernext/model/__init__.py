@@ -125,6 +125,15 @@ from layernext.model.stored_evaluation import (
     TallyOrder,
 )
 from layernext.model.tables import Table, Tabular
+from layernext.model.tracking import (
+    TRACKING_ALPHAS,
+    TRACKING_COUNTS,
+    TRACKING_SCORES,
+    Tracking,
+    TrackingCurve,
+    TrackScores,
+    tracking_notes,
+)
 
 __all__ = [
     "ALL_AREAS",
@@ -137,6 +146,9 @@ __all__ = [
     "MAX_NAME_LENGTH",
     "METHOD",
     "PROTOCOLS",
+    "TRACKING_ALPHAS",
+    "TRACKING_COUNTS",
+    "TRACKING_SCORES",
     "Annotation",
     "AnnotationFields",
     "AnnotationMatch",
@@ -212,6 +224,9 @@ __all__ = [
     "TallyOrder",
     "Task",
     "Track",
+    "TrackScores",
+    "Tracking",
+    "TrackingCurve",
     "TruthMatch",
     "User",
     "UserKind",
@@ -251,6 +266,7 @@ __all__ = [
     "runs_inside",
     "short_repr",
     "show",
+    "tracking_notes",
     "upright_size",
     "video_frame",
 ]

@@ -108,6 +108,8 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
             which tables are made, a row for each value. ``*`` stands for every attribute.
         bins: of the calibration.
         line_width: pixels that a line is drawn wide for ``lane-f1``.
+        tracking: also measure tracks (HOTA, MOTA, IDF1), of kinds that overlap. Annotations with at least `confidence` count;
+            all, if that is None.
     """
 
     geometry: EvaluatedGeometry = "rectangle"
@@ -121,6 +123,7 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
     slices: tuple[str, ...] = ()
     bins: int = 15
     line_width: float = 30.0
+    tracking: bool = False
 
     @property
     def is_distance(self) -> bool:
@@ -183,6 +186,11 @@ def _check(settings: EvaluationSettings) -> None:
         )
     if len({area.name for area in settings.areas}) < len(settings.areas):
         raise ConfigurationError("two area ranges have the same name")
+    if settings.tracking and (settings.is_distance or settings.geometry == "image_label"):
+        raise ConfigurationError(
+            f"tracking needs shapes that overlap; it is not for the geometry {settings.geometry!r} with the "
+            f"protocol {settings.protocol!r}"
+        )
     _check_counts(settings)
 
 
