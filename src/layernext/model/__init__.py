@@ -73,7 +73,7 @@ from layernext.model.evaluation_settings import (
     Protocol,
 )
 from layernext.model.export import Export
-from layernext.model.frames import Frame, frame_of, video_frame
+from layernext.model.frames import Frame, frame_of, neighboring_frames, video_frame
 from layernext.model.geometry import (
     GEOMETRIES,
     GEOMETRY_KEYS,
@@ -255,6 +255,7 @@ __all__ = [
     "media_type",
     "media_type_of",
     "naming_image",
+    "neighboring_frames",
     "orientation_of",
     "oriented_rings",
     "parts_of",

@@ -63,3 +63,36 @@ def video_frame(video: str, number: int) -> str:
         'clip.mp4#frame=12'
     """
     return f"{video}{VIDEO_FRAME}{number}"
+
+
+def neighboring_frames(image: str, reach: int) -> dict[str, int]:
+    """Names that frames near an image may have, with their distance from it; that of the image itself, too.
+
+    Args:
+        image: the name of a frame.
+        reach: how far, in both directions.
+
+    Returns:
+        Name to distance; empty if the image is no frame. Of frames without leading zeros, both ways to write the
+        number are listed where they differ.
+
+    Example:
+        >>> neighboring_frames("f_10.png", 1)
+        {'f_09.png': -1, 'f_9.png': -1, 'f_10.png': 0, 'f_11.png': 1}
+    """
+    of_video = _OF_VIDEO.fullmatch(image)
+    extension = "" if of_video else (_EXTENSION.search(image) or [""])[0]
+    numbered = of_video or _NUMBERED.fullmatch(image.removesuffix(extension))
+    if numbered is None:
+        return {}
+    digits = numbered["number"]
+    stem = image[: numbered.start("number")]
+    names: dict[str, int] = {}
+    for distance in range(-reach, reach + 1):
+        number = int(digits) + distance
+        if number >= 0:
+            texts = [f"{number:0{len(digits)}}"]
+            if not digits.startswith("0"):
+                texts.append(str(number))
+            names |= {f"{stem}{text}{extension}": distance for text in texts}
+    return names

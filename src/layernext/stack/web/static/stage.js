@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { kindOf, toPixels } from "./geometry/kinds.js";
+import { drawTrails } from "./trails.js";
 import { DASHES, byConfidence, colorOf, hasFractions, isShown, tint, trace } from "./shapes.js";
 
 const MOST_ZOOM = 64;
@@ -29,6 +30,8 @@ export class Stage {
     this.hovered = null;
     this.selected = null;
     this.areShapesHidden = false;
+    /** @type {Map<string, number[][]>} of the image's tracks; empty while they are not shown */
+    this.trails = new Map();
     /** @type {(set: object, shape: object) => {key: string, color: string, dash: number[], width?: number} | null} */
     this.outcomeOf = () => null;
     this.pending = 0;
@@ -352,6 +355,7 @@ export class Stage {
     pen.clearRect(0, 0, width, height);
     this.drawChips(pane);
     if (this.areShapesHidden) return;
+    for (const set of pane.sets) drawTrails(pen, { set, trails: this.trails, isVisible: (shape) => this.isVisible(shape), view });
     for (const set of pane.sets) this.drawSet(pen, set);
     for (const place of [this.selected, this.hovered]) this.drawMarked(pen, pane, place);
   }
@@ -415,7 +419,7 @@ export class Stage {
     pen.strokeStyle = colorOf(shape.label);
     pen.lineWidth = 1.5;
     pen.stroke(path);
-    const text = shape.confidence === null ? shape.label : `${shape.label} ${shape.confidence.toFixed(2)}`;
+    const text = textOf(shape);
     pen.font = "600 13px system-ui, sans-serif";
     const x = Math.max(2, shape.bounds[0] * sx + view.x);
     const y = Math.max(20, shape.bounds[1] * sy + view.y - 6);
@@ -424,6 +428,12 @@ export class Stage {
     pen.fillStyle = "#fff";
     pen.fillText(text, x + 6, y - 1);
   }
+}
+
+/** What is written at a shape: its label, and its track and confidence if it has them. */
+function textOf({ label, track, confidence }) {
+  const parts = [label, track === null ? null : `#${track}`, confidence === null ? null : confidence.toFixed(2)];
+  return parts.filter((part) => part !== null).join(" ");
 }
 
 export const same = (one, other) => one === other || (one && other && one.run === other.run && one.index === other.index);
