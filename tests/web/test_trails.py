@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from layernext import ImageAnnotations, LayerNextClient, Rectangle
 from tests.support.stack_process import running_stack
-from tests.web.conftest import Site, wait_for_thumbnails, wait_until
+from tests.web.conftest import Site, check_accessible, wait_for_thumbnails, wait_until
 from tests.web.test_image import READY, place_of, settled
 from tests.web.test_rotated_boxes import alpha_at
 
@@ -53,12 +54,13 @@ def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
             for number in range(FRAMES)
         ]
         client.upload_modelrun("yard", "run", images, progress=False)
+        client.upload_modelrun("yard", "truth", images, ground_truth=True, progress=False)
         wait_for_thumbnails(client)
         (collection,) = client.collections.list()
         yield Site(stack, client, collection.id)
 
 
-def test_trails(site: Site, open_page, tmp_path: Path) -> None:
+def test_trails(site: Site, open_page) -> None:
     """Before and after the image the track is a line of centers; without a track there is none; `t` hides them."""
     items = {item.name: item for item in site.client.items.iter(collection="yard")}
     item = items[name_of(4)]
@@ -89,6 +91,23 @@ def test_trails(site: Site, open_page, tmp_path: Path) -> None:
     expect(page.locator("#image-name")).to_have_text(name_of(3))
     expect(page.locator(".stage-note")).to_contain_text("no file yet")
     wait_for_alpha(page, before)  # the file is missing, the trails are not
+
+
+def test_numbers_of_tracks(site: Site, open_page) -> None:
+    """An evaluation that is started with tracks shows their numbers, by sequence and label."""
+    page = open_page(f"/run?collection={site.collection_id}&run=run").page
+    page.get_by_label("Tracks").check()
+    page.get_by_role("button", name="Evaluate").click()
+    expect(page.get_by_role("heading", name="Tracks")).to_be_visible()
+    tiles = page.locator(".tracking .tile")
+    expect(tiles.filter(has_text=re.compile("^HOTA"))).to_contain_text("1.000")
+    expect(tiles.filter(has_text="Identity switches")).to_contain_text("2 tracks")
+    rows = page.get_by_role("table", name="Tracks by sequence and label").get_by_role("row")
+    expect(rows.filter(has_text="gate").first).to_contain_text("1.000")
+    expect(rows.filter(has_text="van")).to_have_count(1)
+    check_accessible(page)
+    if "SCREENSHOTS" in os.environ:
+        page.screenshot(path=str(Path(os.environ["SCREENSHOTS"]) / "tracks.png"), full_page=True)
 
 
 def wait_for_alpha(page, point) -> None:
