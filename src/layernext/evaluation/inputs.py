@@ -206,6 +206,7 @@ def _converted(
         names=taken.names,
         scores=taken.scores,
         skip_invalid=taken.skip_invalid,
+        video=taken.video,
     )
     if taken.label_rules is not None:
         samples = taken.label_rules.apply(samples, losses)

@@ -252,4 +252,5 @@ FORMAT = Format(
     read=read_mot,
     write=write,
     detect=detect,
+    first_frame=1,
 )

@@ -261,3 +261,31 @@ def test_from_mot_to_cvat_and_back(tmp_path: Path) -> None:
     assert (tmp_path / "again/gt/gt.txt").read_text().splitlines() == [
         f"{frame},5,1.0,2.0,3.0,4.0,1,3" for frame in (2, 3, 4)
     ]
+
+
+def test_frames_of_one_video(tmp_path: Path) -> None:
+    """Frames are named after their video, from 0, whatever the format counts from; several sequences are refused."""
+    box = Rectangle(label="car", bbox=(1, 2, 3, 4), track=5)
+    write_export(sequence("", [[box], [box]]), tmp_path / "mot", "mot")
+    numbered = [
+        Sample(image=f"frame_{number:06d}.PNG", width=9, height=9, annotations=[box])
+        for number in (0, 1)
+    ]
+    write_export(numbered, tmp_path / "a.xml", "cvat-video")
+    for path, name in ((tmp_path / "mot", "mot"), (tmp_path / "a.xml", "cvat")):
+        samples = list(read_format(path, name, video="day/clip.mp4"))
+        assert [sample.image for sample in samples] == [
+            "day/clip.mp4#frame=0",
+            "day/clip.mp4#frame=1",
+        ]
+        convert(path, tmp_path / f"{name}.json", "layernext", video="clip.mp4")
+        (first, _) = read_format(tmp_path / f"{name}.json", "layernext")
+        assert (first.image, first.annotations) == ("clip.mp4#frame=0", [box])
+    write_export(sequence("a/", [[box]]) + sequence("b/", [[box]]), tmp_path / "two", "mot")
+    with pytest.raises(DataError, match="is of another sequence than 'a'; a video has one"):
+        list(read_format(tmp_path / "two", "mot", video="clip.mp4"))
+    write_export([Sample(image="x.jpg", annotations=[box])], tmp_path / "x.json", "coco")
+    with pytest.raises(
+        DataError, match=r"x\.jpg: is no frame of clip\.mp4: its name must end in a number from 0"
+    ):
+        list(read_format(tmp_path / "x.json", "coco", video="clip.mp4"))

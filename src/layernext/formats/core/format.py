@@ -148,6 +148,7 @@ class Format(Struct, frozen=True, kw_only=True):
         read: reads it; None if it is only written. Raises `FormatError` with the location.
         write: writes it; None if it is only read.
         detect: recognizes it; None if it must always be named.
+        first_frame: number that the format gives the first frame of a video.
         image_path: where the format expects an image, below the folder; None if it has no images, or not this one.
     """
 
@@ -159,4 +160,5 @@ class Format(Struct, frozen=True, kw_only=True):
     read: Reader | None = None
     write: OpenWriter | None = None
     detect: Detector | None = None
+    first_frame: int = 0
     image_path: Callable[[Sample], Path | None] | None = None

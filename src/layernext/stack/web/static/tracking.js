@@ -20,10 +20,9 @@ const MAIN = ["HOTA", "MOTA", "IDF1"];
 const COUNTS = {
   id_switches: "Switches",
   fragmentations: "Fragments",
-  mostly_tracked: "Mostly tracked",
+  mostly_tracked: "Tracked",
   partly_tracked: "Partly",
-  mostly_lost: "Mostly lost",
-  truths: "Truths",
+  mostly_lost: "Lost",
 };
 
 /** The section of an evaluation's tracks; null if they were not evaluated. */
@@ -43,7 +42,7 @@ export function trackingView({ tracking, settings }) {
     ),
     h("dl", { class: "tiles little" }, rest.map((name) => tile(name, score(overall.scores[name]), null, HINTS[name] ?? null))),
     h("p", { class: "muted small" }, `MOTA, MOTP, IDF1 and counts at IoU ${settings.match_threshold}.`, notes(tracking)),
-    h("div", { class: "figures" }, hotaChart(tracking.curve)),
+    charts(tracking.curve),
     table(tracking),
   );
 }
@@ -56,13 +55,17 @@ function notes({ truths_without_track: truths, annotations_without_track: annota
   ];
 }
 
-function hotaChart({ alpha, hota, det_a: detection, ass_a: association }) {
-  const chart = curveChart({ title: "HOTA over the IoU threshold", xTitle: "IoU threshold", yTitle: "HOTA", onChoose: (index) => chart.choose(index) });
+/** HOTA and association over the IoU threshold; a point is chosen in both. */
+function charts({ alpha, hota, det_a: detection, ass_a: association }) {
   if (hota[0] === null) return null;
+  const both = (index) => [main, other].forEach((chart) => chart.choose(index));
+  const main = curveChart({ title: "HOTA over the IoU threshold", xTitle: "IoU threshold", yTitle: "HOTA", onChoose: both });
+  const other = curveChart({ title: "Association over the IoU threshold", xTitle: "IoU threshold", yTitle: "AssA", onChoose: both });
   const say = (index) => `IoU ≥ ${alpha[index].toFixed(2)}: HOTA ${score(hota[index])}, DetA ${score(detection[index])}, AssA ${score(association[index])}`;
-  chart.draw(alpha.map((at, index) => [at, hota[index]]), say);
-  chart.choose(9);
-  return chart.element;
+  main.draw(alpha.map((at, index) => [at, hota[index]]), say);
+  other.draw(alpha.map((at, index) => [at, association[index]]), say);
+  both(9);
+  return h("div", { class: "figures" }, main.element, other.element);
 }
 
 /** A row for each label, each sequence, and each label in each sequence. */
