@@ -12,7 +12,9 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from layernext import ImageAnnotations, LayerNextClient, Rectangle
+from layernext.model import video_frame
 from tests.support.stack_process import running_stack
+from tests.support.videos import write_video
 from tests.web.conftest import Site, check_accessible, wait_for_thumbnails, wait_until
 from tests.web.test_image import READY, place_of, settled
 from tests.web.test_rotated_boxes import alpha_at
@@ -55,8 +57,15 @@ def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
         ]
         client.upload_modelrun("yard", "run", images, progress=False)
         client.upload_modelrun("yard", "truth", images, ground_truth=True, progress=False)
+        write_video(folder / "clip.mp4", wh=(WIDTH, HEIGHT), codec="libvpx-vp9")
+        client.upload_files_to_collection(folder / "clip.mp4", "video", "clips", progress=False)
+        frames = [
+            ImageAnnotations(image=video_frame("clip.mp4", number), annotations=boxes(number))
+            for number in range(2)
+        ]
+        client.upload_modelrun("gates", "run", frames, progress=False)
         wait_for_thumbnails(client)
-        (collection,) = client.collections.list()
+        collection = next(one for one in client.collections.list() if one.name == "yard")
         yield Site(stack, client, collection.id)
 
 
@@ -108,6 +117,24 @@ def test_numbers_of_tracks(site: Site, open_page) -> None:
     check_accessible(page)
     if "SCREENSHOTS" in os.environ:
         page.screenshot(path=str(Path(os.environ["SCREENSHOTS"]) / "tracks.png"), full_page=True)
+
+
+def test_a_frame_of_a_video(site: Site, open_page) -> None:
+    """An image that is named as a frame of a video is shown from the video, in its size, with its trail."""
+    items = {item.name: item for item in site.client.items.iter(collection="gates")}
+    item = items["clip.mp4#frame=1"]
+    collection = next(one for one in site.client.collections.list() if one.name == "gates")
+    visit = open_page(f"/collections/{collection.id}/images/{item.id}?run=run")
+    visit.allowed.append("willReadFrequently")
+    page = visit.page
+    wait_until(page, "document.querySelector('.sheet video')?.readyState >= 2")
+    video = page.locator(".sheet video")
+    assert video.evaluate("video => [video.videoWidth, video.videoHeight]") == [WIDTH, HEIGHT]
+    wait_until(page, "Math.abs(document.querySelector('.sheet video').currentTime - 0.06) < 0.001")
+    wait_for_alpha(page, (50, 100))
+    expect(page.locator(".stage-note")).to_have_count(0)
+    if "SCREENSHOTS" in os.environ:
+        page.screenshot(path=str(Path(os.environ["SCREENSHOTS"]) / "frame.png"))
 
 
 def wait_for_alpha(page, point) -> None:

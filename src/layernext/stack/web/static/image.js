@@ -9,6 +9,7 @@ import { fetchOutcomes, legend, pairsOf, styleOf, wordOf } from "./outcomes.js";
 import { fetchSets } from "./sets.js";
 import { frameOf, isShown, knownLabels, loadColors } from "./shapes.js";
 import { Stage, same } from "./stage.js";
+import { findFrame } from "./video_frames.js";
 import { fetchTrails } from "./trails.js";
 import { fetchOrder, idOf, readState, searchOf, usualRuns } from "./state.js";
 
@@ -20,6 +21,7 @@ let number = data.number;
 let numbers = null; // all images of the query, once they have come
 let runs = [];
 let item = null;
+let still = null; // the frame of a video that the image is, if it has no file of its own
 let sets = [];
 let asking = new AbortController();
 let outcomeOf = null; // while matches are shown
@@ -175,7 +177,7 @@ function switchShapes() {
 
 async function fetchImage(wanted, signal) {
   const one = await ask(`/api/v1/items/${idOf(wanted)}`, { signal });
-  return { one, found: await fetchSets({ collection: data.collection_id, name: one.name, number: wanted }, chosenRuns(), signal) };
+  return { one, frame: await findFrame(one, signal), found: await fetchSets({ collection: data.collection_id, name: one.name, number: wanted }, chosenRuns(), signal) };
 }
 
 function inAdvance(wanted) {
@@ -194,9 +196,10 @@ async function load({ keepView = false } = {}) {
   element.setAttribute("aria-busy", "true");
   try {
     const known = ahead.get(number);
-    const { one, found } = await (known ?? fetchImage(number, signal));
+    const { one, frame, found } = await (known ?? fetchImage(number, signal));
     if (signal.aborted) return;
     item = one;
+    still = frame;
     sets = found;
     for (const set of sets) set.isShown = true;
     show({ keepView });
@@ -232,14 +235,14 @@ function show({ keepView }) {
   stage.outcomeOf = () => null;
   list.show(sets, item);
   if (item.content_type === "image") {
-    const frame = frameOf({ ...item, sets });
+    const frame = frameOf({ ...item, width: item.width ?? still?.width, height: item.height ?? still?.height, sets });
     const sources = [];
     if (item.state === "ready") sources.push(`/api/v1/images/${item.id}/thumbnail`);
     if (item.url) sources.push(localUrl(item.url));
     const failure = () => toast("This browser cannot show this format; a small picture is shown instead.");
-    stage.show({ frame, sources, groups: groups(), keepView, onfailure: failure });
+    stage.show({ frame, sources, still, groups: groups(), keepView, onfailure: failure });
     showMatches();
-    note(item.has_file ? null : "This image has no file yet; its annotations are stored.");
+    note(item.has_file || still ? null : "This image has no file yet; its annotations are stored.");
   } else {
     stage.panes = [];
     fill(stage.element, item.content_type === "video" ? player() : otherFile());

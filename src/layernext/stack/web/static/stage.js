@@ -3,6 +3,7 @@
 import { h } from "./dom.js";
 import { kindOf, toPixels } from "./geometry/kinds.js";
 import { drawTrails } from "./trails.js";
+import { framePicture } from "./video_frames.js";
 import { DASHES, byConfidence, colorOf, hasFractions, isShown, tint, trace } from "./shapes.js";
 
 const MOST_ZOOM = 64;
@@ -50,18 +51,18 @@ export class Stage {
 
   /**
    * Show an image, in one pane for each group of sets.
-   * @param {{frame: import("./shapes.js").Size, sources: string[], keepView?: boolean, onfailure?: () => void,
+   * @param {{frame: import("./shapes.js").Size, sources: string[], still?: {url: string, seconds: number} | null, keepView?: boolean, onfailure?: () => void,
    *   groups: {title: string | null, sets: import("./shapes.js").ShapeSet[]}[]}} what
-   *   `sources` from the small picture to the whole one; none shows a placeholder.
+   *   `sources` from the small picture to the whole one; none shows a placeholder. Or `still`, a frame of a video.
    */
-  show({ frame, sources, groups, keepView = false, onfailure = () => {} }) {
+  show({ frame, sources, groups, still = null, keepView = false, onfailure = () => {} }) {
     this.frame = frame;
     this.sets = groups.flatMap((group) => group.sets);
     this.addBounds();
-    this.panes = groups.map(({ title, sets }) => this.makePane(title, sets, sources, onfailure));
+    this.panes = groups.map(({ title, sets }) => this.makePane(title, sets, sources, onfailure, still));
     this.element.replaceChildren(...this.panes.map((pane) => pane.element));
     this.element.style.setProperty("--panes", String(this.panes.length));
-    this.element.classList.toggle("is-placeholder", sources.length === 0);
+    this.element.classList.toggle("is-placeholder", sources.length === 0 && !still);
     this.hovered = this.selected = null;
     if (keepView && !this.fitted) this.resize();
     else this.fit();
@@ -93,13 +94,13 @@ export class Stage {
     }
   }
 
-  makePane(title, sets, sources, onfailure) {
+  makePane(title, sets, sources, onfailure, still) {
     const images = sources.map((source, at) => {
       const image = h("img", { alt: "", draggable: "false", src: source });
       if (at === sources.length - 1) image.addEventListener("error", () => { image.hidden = true; onfailure(); });
       return image;
     });
-    const sheet = h("div", { class: "sheet" }, images);
+    const sheet = h("div", { class: "sheet" }, still ? framePicture(still, onfailure) : images);
     const canvas = h("canvas", { "aria-hidden": "true" });
     const heading = h("span", { class: "pane-title", hidden: title === null }, title ?? "");
     const chips = h("ul", { class: "image-labels", "aria-label": "Labels of the image" });
