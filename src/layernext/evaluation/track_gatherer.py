@@ -130,15 +130,16 @@ class TrackGatherer:
         for side, count in enumerate(other._without_track):
             self._without_track[side] += count
 
-    def result(self, threshold: float) -> Tracking:
+    def result(self, settings: EvaluationSettings) -> Tracking:
         """The numbers of everything added so far.
 
         Args:
-            threshold: IoU from which a pair matches.
+            settings: completed.
 
         Raises:
             DataError: an image has a track twice with the same label.
         """
+        assert settings.match_threshold is not None  # noqa: S101 - they are completed
         whole = _joined(self._parts)
         frames = [frame_of(name) for name in self._images]
         sequences = sorted({frame.sequence for frame in frames if frame is not None})
@@ -152,7 +153,7 @@ class TrackGatherer:
         ranks[order] = np.arange(len(frames))
         tracked = np.union1d(whole.image, whole.run_image).astype(np.int64)
         sums = {
-            (sequences[code], label): measure_tracks(scene, threshold)
+            (sequences[code], label): measure_tracks(scene, settings.match_threshold)
             for code, label, scene in self._iter_scenes(whole, sequence, ranks)
         }
         overall = _sum(sums.values())

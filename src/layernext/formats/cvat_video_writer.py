@@ -10,6 +10,7 @@ import sqlite3
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
+from copy import deepcopy
 from itertools import count, groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
@@ -81,10 +82,10 @@ class CvatVideoWriter:
             raise DataError(Problem(sample.image, f"{message}: a video has one size"))
         self._size = size
         self._names[sample.image] = None
-        if sample.split:
-            self._losses.note("the split", sample.image)
         number = len(self._frames)
         self._frames.append(frame_of(sample.image))
+        if sample.split:
+            self._losses.note("the split", sample.image)
         repeats: Counter[tuple[Track | None, str, str]] = Counter()
         for position, annotation in enumerate(sample.annotations):
             where = location_of(sample, position)
@@ -134,7 +135,7 @@ class CvatVideoWriter:
 
     def _iter_tracks(self, numbers: list[int], size: int) -> Iterator[ET.Element]:
         ids = self._track_ids()
-        keys = list(self._tracks)
+        keys, names = list(self._tracks), list(self._names)
         rows = self._database.execute(
             "SELECT track, frame, raw FROM shape ORDER BY track, frame, position"
         )
@@ -143,22 +144,26 @@ class CvatVideoWriter:
             fields = {"id": str(ids[track]), "label": label, "source": "manual"}
             element = ET.Element("track", fields)
             shapes = sorted(
-                ((numbers[frame], _annotation.decode(raw)) for _, frame, raw in group),
+                (
+                    (numbers[frame], names[frame], _annotation.decode(raw))
+                    for _, frame, raw in group
+                ),
                 key=itemgetter(0),
             )
-            for (frame, annotation), (following, _) in pairwise([*shapes, (size, None)]):
-                element.append(self._shape(annotation, frame))
+            for (frame, name, annotation), (following, *_) in pairwise([*shapes, (size, "", None)]):
+                shape = self._shape(annotation, frame, f"{name}: track {ids[track]}")
+                element.append(shape)
                 if following > frame + 1:
-                    element.append(self._shape(annotation, frame + 1, is_outside=True))
+                    end = deepcopy(shape)
+                    end.attrib |= {"frame": str(frame + 1), "outside": "1"}
+                    element.append(end)
             yield element
 
-    def _shape(self, annotation: Annotation, frame: int, *, is_outside: bool = False) -> ET.Element:
-        shape = self._shapes.shape(annotation, f"frame {frame}")
+    def _shape(self, annotation: Annotation, frame: int, where: str) -> ET.Element:
+        shape = self._shapes.shape(annotation, where)
         for name in ("label", "source"):
             del shape.attrib[name]
-        shape.attrib |= {
-            "frame": str(frame), "keyframe": "1", "outside": "1" if is_outside else "0",
-        }  # fmt: skip
+        shape.attrib |= {"frame": str(frame), "keyframe": "1", "outside": "0"}
         return shape
 
     def _track_ids(self) -> list[int]:
@@ -171,7 +176,7 @@ class CvatVideoWriter:
             if isinstance(track, int) and is_own:
                 taken.add(track)
             elif track is not None:
-                self._losses.note("the id of a track; a number is", str(track))
+                self._losses.note("the id of a track; a number is", f"track {track}")
         free = (number for number in count() if number not in taken)
         return [next(free) if number is None else number for number in ids]
 

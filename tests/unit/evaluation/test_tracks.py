@@ -289,7 +289,7 @@ def test_a_track_that_is_twice_in_an_image():
     evaluator.add("f1.jpg", *sides)
     with pytest.raises(DataError, match=r"f1\.jpg: has the track 7 twice with the label 'car'"):
         evaluator.result()
-    with pytest.raises(ConfigurationError, match="tracking needs shapes that overlap"):
+    with pytest.raises(ConfigurationError, match="tracking needs objects that overlap"):
         EvaluationSettings(tracking=True, geometry="line", protocol="chamfer").complete()
 
 

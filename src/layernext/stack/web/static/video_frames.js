@@ -9,7 +9,7 @@ const FRAME = /^(.+)#frame=(\d{1,9})$/s;
 /**
  * Where the picture of an image is, if it is a frame of a video that the stack has and that this key may read. If
  * several videos have the name, the one in a collection with the same name as the image's counts.
- * @param {object} item as the API has it
+ * @param {{name: string, has_file: boolean, collection: string}} item as the API has it
  * @returns {Promise<{url: string, seconds: number, width: number, height: number} | null>}
  */
 export async function findFrame(item, signal) {
