@@ -119,7 +119,7 @@ SOURCES: dict[str, Source] = {
             Sample(
                 image="training/segment/1.jpg",
                 annotations=[
-                    Line(label="white-solid", line=[(1.5, 3), (2, 4)], metadata={"track_id": 7, "attribute": 1})
+                    Line(label="white-solid", line=[(1.5, 3), (2, 4)], track=7, metadata={"attribute": 1})
                 ],
             )
         ],
@@ -264,9 +264,9 @@ SOURCES: dict[str, Source] = {
                 height=1080,
             )
             for frame, annotations in (
-                (1, [Rectangle(label="pedestrian", bbox=CAT, metadata={"track": 7, "visibility": 0.5})]),
+                (1, [Rectangle(label="pedestrian", bbox=CAT, track=7, metadata={"visibility": 0.5})]),
                 (2, []),
-                (3, [Rectangle(label="car", bbox=CAT, metadata={"track": 7, "ignore": 1, "visibility": 1})]),
+                (3, [Rectangle(label="car", bbox=CAT, track=7, metadata={"ignore": 1, "visibility": 1})]),
             )
         ],
     ),

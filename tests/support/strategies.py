@@ -37,6 +37,7 @@ names = st.text(
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 sides = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
 confidences = st.none() | st.floats(min_value=0, max_value=1)
+tracks = st.none() | st.integers(-(1 << 63), (1 << 63) - 1) | names
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | numbers | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
@@ -59,6 +60,7 @@ attribute_values = st.builds(
 _common: dict[str, Any] = {
     "label": names,
     "confidence": confidences,
+    "track": tracks,
     "attributes": st.dictionaries(names, st.lists(attribute_values, max_size=2), max_size=2),
     "metadata": free_fields,
 }

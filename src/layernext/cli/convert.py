@@ -69,5 +69,6 @@ def convert(
         overwrite=overwrite,
         strict=strict,
         skip_invalid=skip_invalid,
+        video=reading.video,
     )
     show_conversion(report, as_json)

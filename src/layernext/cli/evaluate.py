@@ -21,6 +21,7 @@ from layernext.cli.evaluation_options import (
     Measures,
     Report,
     Slices,
+    Tracks,
     TruthFile,
     Worst,
 )
@@ -48,6 +49,7 @@ def evaluate(
     geometry: FileGeometry = None,
     image_folder: ImageFolder = None,
     slices: Slices = None,
+    tracking: Tracks = False,
     worst: Worst = 0,
     *,
     measures: Measures,
@@ -71,6 +73,8 @@ def evaluate(
 
         layernext evaluate labels/ predictions/ --image-folder photos/
 
+        layernext evaluate MOT17/train/ tracker/ --tracking
+
         layernext evaluate truth.json run.json --ignore-case --map-labels automobile=car
 
         layernext evaluate lanes.json run.json --image-size 1640 590 --figures figures
@@ -78,7 +82,12 @@ def evaluate(
     paths, losses = [truth, run], Losses()
     arguments = files.arguments(labels, image_folder)
     settings = file_settings(
-        paths, geometry, arguments, slices=tuple(slices or ()), **measures.arguments()
+        paths,
+        geometry,
+        arguments,
+        slices=tuple(slices or ()),
+        tracking=tracking,
+        **measures.arguments(),
     )
     with workers(paths, files.processes, "evaluating", quiet=report.quiet) as work:
         evaluator = load_evaluation().evaluate_files_to_evaluator(

@@ -51,6 +51,9 @@ Slices = Annotated[
     list[str] | None,
     typer.Option("--slice", help="Attribute to break down by, or * for all; repeatable."),
 ]
+Tracks = Annotated[
+    bool, typer.Option("--tracking", help="Also measure tracks: HOTA, MOTA and IDF1.")
+]
 Worst = Annotated[int, typer.Option("--worst", min=0, help="Number of worst images to list.")]
 
 

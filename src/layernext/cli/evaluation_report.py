@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from types import ModuleType
 
@@ -10,6 +11,8 @@ from layernext.cli.output import counted, print_table, say, tell, visible
 from layernext.errors import ConfigurationError
 from layernext.formats import atomic_target
 from layernext.model import (
+    TRACKING_COUNTS,
+    TRACKING_SCORES,
     Comparison,
     ErrorKinds,
     Evaluation,
@@ -17,10 +20,13 @@ from layernext.model import (
     LabelScores,
     RunChanges,
     StoredTally,
+    Tracking,
+    tracking_notes,
 )
 
 SHOWN_LABELS = 10
 SHOWN_CHANGED_LABELS = 20
+_SHOWN_SCORES = ("HOTA", "DetA", "AssA", "MOTA", "IDF1")
 INSTALL = "pip install '.[eval]' in the source folder"
 
 _ERRORS = {
@@ -100,6 +106,8 @@ def show_evaluation(result: Evaluation) -> None:
         origin = "as requested" if settings.confidence is not None else "best for F1"
         tell(f"\nprecision, recall and F1 at confidence {result.confidence:.4g}, {origin}\n")
     _show_labels(result.labels)
+    if result.tracking is not None:
+        _show_tracking(result.tracking)
     if result.errors is not None:
         _show_errors(result.errors)
 
@@ -126,6 +134,41 @@ def _show_labels(labels: list[LabelScores]) -> None:
     ]  # fmt: skip
     columns = ["label", "truths", "annotations", main, "precision", "recall", "F1"]
     print_table(columns, rows, "no label has a truth")
+
+
+def _show_tracking(tracking: Tracking) -> None:
+    tell("\ntracks, of annotations with the same label")
+    for note in tracking_notes(tracking):
+        tell(note)
+    tell()
+    overall = tracking.overall
+    print_table(
+        ["number", "", "count", ""],
+        [
+            (
+                score, _number_text(overall.scores[score]),
+                name.replace("_", " "), overall.counts.get(name, ""),
+            )
+            for score, name in zip_longest(TRACKING_SCORES, TRACKING_COUNTS, fillvalue="")
+        ],
+        "",
+    )  # fmt: skip
+    entries = [*tracking.labels, *(tracking.sequences if len(tracking.sequences) > 1 else [])]
+    tell()
+    print_table(
+        ["sequence", "label", *_SHOWN_SCORES, "switches", "fragments"],
+        [
+            (
+                "" if entry.sequence is None else entry.sequence or "(unnamed)", entry.label or "",
+                *(_number_text(entry.scores[name]) for name in _SHOWN_SCORES),
+                entry.counts["id_switches"], entry.counts["fragmentations"],
+            )
+            for entry in entries[: 2 * SHOWN_LABELS]
+        ],
+        "no tracks to measure",
+    )  # fmt: skip
+    if len(entries) > 2 * SHOWN_LABELS:
+        tell(f"and {counted(len(entries) - 2 * SHOWN_LABELS, 'more row')}; --json has all")
 
 
 def _show_errors(errors: ErrorKinds) -> None:

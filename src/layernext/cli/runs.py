@@ -18,6 +18,7 @@ from layernext.cli.evaluation_options import (
     Report,
     Slices,
     StackGeometry,
+    Tracks,
     Worst,
 )
 from layernext.cli.options import (
@@ -139,6 +140,7 @@ def evaluate_run(
         bool, typer.Option("--again", help="Evaluate again even if the stored result is current.")
     ] = False,
     slices: Slices = None,
+    tracking: Tracks = False,
     worst: Worst = 0,
     *,
     measures: Measures,
@@ -171,6 +173,7 @@ def evaluate_run(
             again=again,
             progress=False if report.quiet else None,
             slices=tuple(slices or ()),
+            tracking=tracking,
             **measures.arguments(),
         )
         tallies = list(islice(client.evaluations.iter_tallies(evaluation), worst)) if worst else []

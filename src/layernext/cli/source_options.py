@@ -63,6 +63,14 @@ class SourceFile(OptionGroup):
     instances: Instances = None
     names: Names = None
     scale_confidence: ScaleConfidence = None
+    video: Annotated[
+        str | None,
+        typer.Option(
+            "--video",
+            metavar="NAME",
+            help="Video in the collection whose frames the images are: names them NAME#frame=0, and so on.",
+        ),
+    ] = None
 
     @property
     def class_names(self) -> list[str] | None:
@@ -167,6 +175,7 @@ def source_options(
     scores: Scores,
     skip_invalid: bool,
     match_names: bool,
+    video: str | None = None,
 ) -> SourceOptions:
     """How to take the annotations of a file."""
     return SourceOptions(
@@ -175,6 +184,7 @@ def source_options(
         label_rules=None if rules.change_nothing else rules,
         skip_invalid=skip_invalid,
         match_names=match_names,
+        video=video,
     )
 
 

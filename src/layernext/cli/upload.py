@@ -134,7 +134,12 @@ def _reading(
     """The arguments of `upload_modelrun` that say how to read the file."""
     kind = source.source_format or detect_format(file)
     options = source_options(
-        labels.rules(), source.class_names, source.scores, sending.skip_invalid, sending.match_names
+        labels.rules(),
+        source.class_names,
+        source.scores,
+        sending.skip_invalid,
+        sending.match_names,
+        source.video,
     )
     is_unchanged = options.change_nothing and not options.match_names
     if kind in LAYERNEXT and is_unchanged and not is_archive(file):

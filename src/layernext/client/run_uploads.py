@@ -111,6 +111,7 @@ def format_reader(
             names=options.names,
             scores=options.scores,
             skip_invalid=options.skip_invalid,
+            video=options.video,
             classes=classes,
         )
         return options.label_rules.apply(samples, losses) if options.label_rules else samples

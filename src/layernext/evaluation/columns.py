@@ -62,6 +62,7 @@ class Columns(Struct):
             it is right.
         crowd: (N,) whether it may be found any number of times.
         value_row, value: (V,) annotations and codes of their attributes' values, if requested.
+        track: (N,) code of its track, -1 if it has none; all are -1 if tracks are not requested.
     """
 
     image: IndexArray
@@ -74,6 +75,7 @@ class Columns(Struct):
     crowd: NDArray[np.bool_]
     value_row: IndexArray
     value: IndexArray
+    track: IndexArray
 
     @property
     def count(self) -> int:
@@ -97,4 +99,5 @@ class Columns(Struct):
             crowd=self.crowd[order],
             value_row=new_rows[self.value_row][has_row],
             value=self.value[has_row],
+            track=self.track[order],
         )

@@ -30,6 +30,7 @@ from layernext.evaluation.protocol_scores import ProtocolScores, scores_of_proto
 from layernext.evaluation.similarity import measure_for
 from layernext.evaluation.slices import slice_scores
 from layernext.evaluation.tallies import Outcome, confusion_matrix, iter_tallies, outcome
+from layernext.evaluation.track_gatherer import TrackGatherer
 from layernext.model import (
     Curve,
     Evaluation,
@@ -83,6 +84,8 @@ class Evaluator:
         self._sources = (truth or Source(), run or Source())
         self._labels = LabelCodes()
         self._values = LabelCodes()
+        self._track_ids = LabelCodes()
+        self._tracks = TrackGatherer()
         self._image_values: list[tuple[int, int]] = []
         self._checked = Checked()
         self._packers = self._new_packers()
@@ -109,6 +112,7 @@ class Evaluator:
                 is_truth=is_truth,
                 values=values,
                 names=self.settings.slices,
+                tracks=self._track_ids if self.settings.tracking else None,
             )
             for is_truth in (True, False)
         )
@@ -171,6 +175,9 @@ class Evaluator:
             return
         truths, runs = (packer.take() for packer in self._packers)
         measure = measure_for(self.settings)
+        if self.settings.tracking:
+            names = self._images[-len(self._image_whs) :], list(self._labels), list(self._track_ids)
+            self._tracks.add(runs, truths, self._image_whs, measure, self.settings, names)
         said = runs.count
         if self.settings.protocol == "lvis":
             runs, self._checked = self._checked.apply(runs, truths), Checked()
@@ -203,6 +210,7 @@ class Evaluator:
         values = np.array([self._values[value] for value in other._values], np.int32)
         self._parts += [relabelled(part, codes, values) for part in other._parts]
         self._part_images += other._part_images
+        self._tracks.merge(other._tracks)
         self._is_whole = False
         self._images += other._images
         self._orders += other._orders
@@ -334,6 +342,7 @@ class Evaluator:
             if special
             else error_kinds(part, len(labels), integral_for(self.settings), self._background),
             slices=slice_scores(part, outcomes, list(self._values), self.settings),
+            tracking=self._tracks.result(self.settings) if self.settings.tracking else None,
         )
 
     def iter_tallies(self, confidence: float | None = None) -> Iterator[ImageTally]:

@@ -228,6 +228,7 @@ def _converted(
         names=taken.names,
         scores=taken.scores,
         skip_invalid=taken.skip_invalid,
+        video=taken.video,
         classes=classes,
     )
     if taken.label_rules is not None:

@@ -33,6 +33,7 @@ class _Value(Struct, gc=False):
     value: Any
 
 
+_TRACKS: list[tuple[str, Any, Any]] = [("track", int | str | None, None)]
 _FLAGS: list[tuple[str, Any, Any]] = [("metadata", Flags | None, None)]
 _VALUES: list[tuple[str, Any, Any]] = [
     ("attributes", dict[str, list[_Value]] | None, None),
@@ -42,7 +43,7 @@ _VALUES: list[tuple[str, Any, Any]] = [
 
 @cache
 def _decoder(
-    kinds: tuple[str, ...], *, has_flags: bool, has_values: bool
+    kinds: tuple[str, ...], *, has_flags: bool, has_values: bool, has_tracks: bool
 ) -> Callable[[bytes], Any]:
     """Decodes of an image what is packed.
 
@@ -50,12 +51,14 @@ def _decoder(
         kinds: whose coordinates are decoded; annotations of others are without.
         has_flags: decode the metadata that says what does not count.
         has_values: decode all attributes and metadata.
+        has_tracks: decode the ids of tracks.
     """
     types: dict[str, Any] = {}
     for name in kinds:
         types |= KINDS[name].types
     fields: list[Any] = [(key, coordinates | None, None) for key, coordinates in types.items()]
     fields += _VALUES if has_values else _FLAGS if has_flags else []
+    fields += _TRACKS if has_tracks else []
     annotation = defstruct("_Packed", fields, bases=(_Annotation,), gc=False)
     image = defstruct(
         "_PackedImage",
@@ -94,6 +97,7 @@ class Packer:
         is_truth: whether metadata says what does not count.
         values: codes of attributes' values, by `attribute_key`; None if they are not needed.
         names: of the attributes to gather; ``*`` for all.
+        tracks: codes of tracks, by their JSON; None if they are not needed.
     """
 
     def __init__(
@@ -104,7 +108,9 @@ class Packer:
         is_truth: bool,
         values: LabelCodes | None = None,
         names: Sequence[str] = (),
+        tracks: LabelCodes | None = None,
     ) -> None:
+        self._tracks = tracks
         self._values, self._names = values, set(names)
         self._kinds = evaluated_kinds(settings)
         self._has_masks = any(KINDS[name].key == "mask" for name in self._kinds)
@@ -121,6 +127,7 @@ class Packer:
         self._codes = array("q")
         self._scores = array("d")
         self._flagged: list[tuple[int, Flags]] = []
+        self._track_codes = array("q")
         self._value_rows = array("q")
         self._value_codes = array("q")
 
@@ -221,12 +228,19 @@ class Packer:
             self.without_confidence += scores.count(None)
             scores = [1.0 if score is None else score for score in scores]
         self._scores.extend(scores)
+        codes = self._tracks
+        if codes is not None:
+            self._track_codes.extend(
+                -1 if annotation.track is None else codes[_track_key(annotation.track)]
+                for annotation in annotations
+            )
 
     def _decode(self, raw: bytes | memoryview, source: Source, image: str) -> Any:
         decode: Callable[..., Any] = _decoder(
             self._kinds,
             has_flags=self._is_truth or source.is_coco,
             has_values=self._values is not None,
+            has_tracks=self._tracks is not None,
         )
         try:
             return decode(raw)
@@ -270,9 +284,17 @@ class Packer:
             crowd=crowd,
             value_row=np.array(self._value_rows, np.int64),
             value=np.array(self._value_codes, np.int64),
+            track=np.full(count, -1)
+            if self._tracks is None
+            else np.array(self._track_codes, np.int64),
         )
         self._clear()
         return columns
+
+
+def _track_key(track: int | str) -> str:
+    """What tells tracks apart: the number 7 is another one than the text."""
+    return str(track) if isinstance(track, int) else msgspec.json.encode(track).decode()
 
 
 def attribute_key(name: str, value: Any) -> str:

@@ -41,7 +41,7 @@ from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample
 from layernext.formats.core.scores import Scores
 from layernext.formats.core.spill import Id, RepeatedImage, Spill, id_of
-from layernext.model import Annotation, Geometry
+from layernext.model import Annotation, Geometry, frame_of
 
 
 class _Head(Struct):
@@ -86,6 +86,10 @@ def read_coco(
         labels = head.labels
         for raw_image, pieces in spill.groups():
             image = read_image(raw_image, str(path))
+            if image.video_id is not None and frame_of(image.file_name) is None:
+                losses.note(
+                    "the video and the frame of an image, which its name does not tell", str(path)
+                )
             width, height = sides_of(image)
             purpose = None if evaluated is None else Purpose(evaluated, image)
             annotations: list[Annotation] = []

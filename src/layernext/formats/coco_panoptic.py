@@ -92,6 +92,7 @@ def _semantic(mask: Mask) -> SemanticMask:
     return SemanticMask(
         label=mask.label,
         confidence=mask.confidence,
+        track=mask.track,
         attributes=mask.attributes,
         metadata=mask.metadata,
         mask=mask.mask,

@@ -31,6 +31,7 @@ from layernext.formats.core.losses import Losses
 from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.scores import Scores
 from layernext.formats.core.spill import MAX_ID, Id, Spill, id_of
+from layernext.formats.core.tracks import track_of
 from layernext.model import (
     KINDS,
     Annotation,
@@ -73,6 +74,7 @@ class Image(Struct, gc=False):
     width: float | None = None
     height: float | None = None
     coco_url: str = ""
+    video_id: Any = None
 
 
 class Head(Struct, gc=False):
@@ -96,6 +98,7 @@ class AnnotationRow(Struct, gc=False, forbid_unknown_fields=True):
     id: Any = None
     area: Any = None
     ignore: Any = None
+    track_id: Any = None
     keypoints: list[int | float] | None = None
     num_keypoints: Any = None
 
@@ -342,6 +345,7 @@ def read_annotation(
     fields: dict[str, Any] = {
         "label": label,
         "confidence": None if row.score is None else scores.read(row.score, f"{where}.score"),
+        "track": track_of(row.track_id, f"{where}.track_id"),
         "attributes": further | _attributes(row.attributes, where),
         "metadata": metadata,
     }
@@ -504,6 +508,7 @@ def _key_count(row: AnnotationRow) -> int:
         + (row.id is not None)
         + (row.area is not None)
         + (row.ignore is not None)
+        + (row.track_id is not None)
         + (row.keypoints is not None)
         + (row.num_keypoints is not None)
     )
@@ -514,6 +519,9 @@ def _read_foreign(raw: bytes, where: str) -> AnnotationRow:
     fields = decode_row(msgspec.json.Decoder(dict[str, Any]), raw, where)
     check_keys(raw, where)
     further = {key: fields.pop(key) for key in [*fields] if key not in _READ_KEYS}
+    if fields.get("track_id") is None and further.get("instance_id") is not None:
+        # Of the same object in a video, as MMTracking has it.
+        fields["track_id"] = further.pop("instance_id")
     # What we do not know is the user's.
     if isinstance(fields.get("metadata", {}), dict):
         fields["metadata"] = further | fields.get("metadata", {})

@@ -25,6 +25,7 @@ from layernext.model import (
     Mask,
     Polygon,
     Skeleton,
+    frame_of,
     is_number,
     kind_of,
     oriented_rings,
@@ -39,15 +40,16 @@ HOLDS = Holds(
         "mask": KEPT,
         "keypoints": KEPT,
     },
-    fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
+    fields={"confidence": KEPT, "track": KEPT, "attributes": KEPT, "metadata": KEPT},
     sizes="kept",
+    videos="frames",
     parts=True,
 )
 
 RESULTS_HOLDS = Holds(
     geometries=HOLDS.geometries,
     parts=True,
-    fields={"confidence": "yes; 1 if missing"},
+    fields={"confidence": "yes; 1 if missing", "track": KEPT},
 )
 
 
@@ -82,6 +84,7 @@ class CocoWriter:
         self._used_codes: set[int | str] = set((codes or {}).values())
         self._file = open_output(path)
         self._annotations = 0
+        self._has_tracks = False
         self._codes: dict[str, int | str] = {}
         self._ids: set[int | str] = set()
         self._images: dict[str, int | str] = {}
@@ -127,7 +130,7 @@ class CocoWriter:
         row: dict[str, Any] = {"id": number, "file_name": sample.image}
         if sample.width and sample.height:
             row |= {"width": sample.width, "height": sample.height}
-        self._rows.write((b"," if self._images else b"") + msgspec.json.encode(row))
+        self._rows.write(msgspec.json.encode(row) + b"\n")
         self._images[sample.image] = number
         if self._results:
             self._losses.note("the name of an image; results have a number", sample.image)
@@ -161,6 +164,9 @@ class CocoWriter:
                 row["segmentation"] = outlines
         if annotation.confidence is not None:
             row["score"] = annotation.confidence
+        if annotation.track is not None:
+            row["track_id"] = annotation.track
+            self._has_tracks = True
         if self._results:
             return self._result(annotation, row, where)
         return self._instance(annotation, row, where)
@@ -237,6 +243,25 @@ class CocoWriter:
             row["metadata"] = metadata
         return msgspec.json.encode(row)
 
+    def _write_images(self) -> None:
+        """The images; with their videos, if something in them is tracked."""
+        videos: dict[str, int] = {}
+        self._rows.seek(0)
+        for number, line in enumerate(self._rows):
+            row = line.rstrip(b"\n")
+            if self._has_tracks:
+                fields = msgspec.json.decode(row)
+                frame = frame_of(fields["file_name"])
+                if frame is not None:
+                    video = videos.setdefault(frame.sequence, len(videos) + 1)
+                    row = msgspec.json.encode(
+                        fields | {"video_id": video, "frame_id": frame.number}
+                    )
+            self._file.write((b"," if number else b"") + row)
+        if videos:
+            entries = [{"id": number, "name": name} for name, number in videos.items()]
+            self._file.write(b'],"videos":' + msgspec.json.encode(entries)[:-1])
+
     def close(self) -> None:
         """Write what comes last."""
         name = Path(self._rows.name)
@@ -244,9 +269,7 @@ class CocoWriter:
             self._file.write(b"]")
         else:
             self._file.write(b'],"images":[')
-            self._rows.seek(0)
-            while piece := self._rows.read(1 << 20):
-                self._file.write(piece)
+            self._write_images()
             categories = [
                 {"id": code, "name": label}
                 | category_fields(self._skeletons.get(label), self._point_counts.get(label, 0))

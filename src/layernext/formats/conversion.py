@@ -234,6 +234,7 @@ def convert(
     overwrite: bool = False,
     strict: bool = False,
     skip_invalid: bool = False,
+    video: str | None = None,
 ) -> ConversionReport:
     """Convert annotations from one format to another, without a stack, as a stream.
 
@@ -257,6 +258,7 @@ def convert(
         overwrite: replace an existing target.
         strict: refuse what the target's format cannot hold, or what is not read from the source.
         skip_invalid: leave out annotations that are not valid, and list them in the report.
+        video: name of the video whose frames the images are, as in `read_format`.
 
     Returns:
         How much was written, and what the format cannot hold: nothing is dropped silently.
@@ -284,6 +286,7 @@ def convert(
         scores=Scores.parse(confidence_scale),
         classes=classes,
         skip_invalid=skip_invalid,
+        video=video,
     )
     # The classes of a source are known when its first image is.
     first = next(samples, None)

@@ -60,55 +60,36 @@ _SUBSETS = {"validation": "val"}
 _SPLITS = {"val": "validation", "valid": "validation"}
 
 
-class CvatWriter:
-    """Writes one XML file; see `SampleWriter`.
+class ShapeElements:
+    """The elements of shapes, and of the labels that they have: what files for images and for videos share.
 
-    CVAT expects the labels first, in ``meta``: so the images wait in a second file until all labels are known.
+    Args:
+        losses: counts what CVAT cannot hold.
+        labels: in their order; others follow in order of appearance.
+        skeletons: of labels with keypoints.
+        are_mutable: whether attributes may change within a track.
     """
 
     def __init__(
         self,
-        path: Path,
         losses: Losses,
         labels: list[str] | None = None,
         skeletons: Mapping[str, Skeleton] | None = None,
+        *,
+        are_mutable: bool = False,
     ) -> None:
-        self._path, self._losses, self._count = path, losses, 0
-        self._names: set[str] = set()
+        self._losses = losses
+        self._are_mutable = are_mutable
         self._skeletons = skeletons or {}
         self._point_counts: dict[str, int] = {}
         self._labels: dict[str, set[str]] = {label: set() for label in labels or ()}
-        self._subsets: dict[str, None] = {}
-        self._images = path.with_suffix(".images").open("w+b")
 
-    def write(self, sample: Sample) -> None:
-        """Add an image."""
-        check_new(self._names, sample.image)
-        width, height = size_of(sample)
-        fields = {
-            "id": str(self._count),
-            "name": xml_text(sample.image, sample.image),
-            "width": str(width),
-            "height": str(height),
-        }
-        if sample.split:
-            fields["subset"] = _SUBSETS.get(sample.split, sample.split)
-            self._subsets[fields["subset"]] = None
-        image = ET.Element("image", fields)
-        self._count += 1
-        for number, annotation in enumerate(sample.annotations):
-            where = location_of(sample, number)
-            if not HOLDS.accepts(annotation, where, self._losses):
-                continue
-            if isinstance(annotation, Mask) and not rows_of_mask(annotation.mask):
-                self._losses.note("a mask without pixels", where)
-                continue
-            self._losses.note_fields(annotation, where, keeps=HOLDS.fields)
-            image.append(self._shape(annotation, where))
-            self._labels.setdefault(annotation.label, set()).update(annotation.attributes)
-        self._images.write(ET.tostring(image, encoding="utf-8") + b"\n")
+    def note_label(self, annotation: Annotation) -> None:
+        """Keep the label of an annotation, and the names of its attributes, for `add_labels`."""
+        self._labels.setdefault(annotation.label, set()).update(annotation.attributes)
 
-    def _shape(self, annotation: Annotation, where: str) -> ET.Element:
+    def shape(self, annotation: Annotation, where: str) -> ET.Element:
+        """The element of an annotation."""
         fields = {"label": xml_text(annotation.label, where), "source": "manual"}
         if not isinstance(annotation, ImageLabel):
             fields |= {"occluded": "0", "z_order": "0"}
@@ -160,6 +141,70 @@ class CvatWriter:
             self._losses.note("whole turns of a rotation", where)
         return rotation
 
+    def add_labels(self, whole: ET.Element) -> None:
+        """Add the labels to the description of a task or project."""
+        labels = ET.SubElement(whole, "labels")
+        for name, attributes in self._labels.items():
+            inner = _attributes_element(attributes, are_mutable=self._are_mutable)
+            count = self._point_counts.get(name, 0)
+            if count:
+                skeleton = self._skeletons.get(name)
+                labels.extend(label_elements(name, skeleton, count, inner))
+                for what in ("sigmas", "flips"):
+                    if getattr(skeleton, what, None):
+                        self._losses.note(f"the {what} of a skeleton", name)
+                continue
+            label = ET.SubElement(labels, "label")
+            ET.SubElement(label, "name").text = xml_text(name, name)
+            label.append(inner)
+
+
+class CvatWriter:
+    """Writes one XML file; see `SampleWriter`.
+
+    CVAT expects the labels first, in ``meta``: so the images wait in a second file until all labels are known.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        losses: Losses,
+        labels: list[str] | None = None,
+        skeletons: Mapping[str, Skeleton] | None = None,
+    ) -> None:
+        self._path, self._losses, self._count = path, losses, 0
+        self._shapes = ShapeElements(losses, labels, skeletons)
+        self._names: set[str] = set()
+        self._subsets: dict[str, None] = {}
+        self._images = path.with_suffix(".images").open("w+b")
+
+    def write(self, sample: Sample) -> None:
+        """Add an image."""
+        check_new(self._names, sample.image)
+        width, height = size_of(sample)
+        fields = {
+            "id": str(self._count),
+            "name": xml_text(sample.image, sample.image),
+            "width": str(width),
+            "height": str(height),
+        }
+        if sample.split:
+            fields["subset"] = _SUBSETS.get(sample.split, sample.split)
+            self._subsets[fields["subset"]] = None
+        image = ET.Element("image", fields)
+        self._count += 1
+        for number, annotation in enumerate(sample.annotations):
+            where = location_of(sample, number)
+            if not HOLDS.accepts(annotation, where, self._losses):
+                continue
+            if isinstance(annotation, Mask) and not rows_of_mask(annotation.mask):
+                self._losses.note("a mask without pixels", where)
+                continue
+            self._losses.note_fields(annotation, where, keeps=HOLDS.fields)
+            image.append(self._shapes.shape(annotation, where))
+            self._shapes.note_label(annotation)
+        self._images.write(ET.tostring(image, encoding="utf-8") + b"\n")
+
     def close(self) -> None:
         """Write the labels, then the images behind them."""
         waiting = Path(self._images.name)
@@ -182,30 +227,17 @@ class CvatWriter:
             subsets = ET.SubElement(whole, "subsets")
             for subset in self._subsets:
                 ET.SubElement(subsets, "subset").text = subset
-        labels = ET.SubElement(whole, "labels")
-        for name, attributes in self._labels.items():
-            inner = _attributes_element(attributes)
-            count = self._point_counts.get(name, 0)
-            if count:
-                skeleton = self._skeletons.get(name)
-                labels.extend(label_elements(name, skeleton, count, inner))
-                for what in ("sigmas", "flips"):
-                    if getattr(skeleton, what, None):
-                        self._losses.note(f"the {what} of a skeleton", name)
-                continue
-            label = ET.SubElement(labels, "label")
-            ET.SubElement(label, "name").text = xml_text(name, name)
-            label.append(inner)
+        self._shapes.add_labels(whole)
         return meta
 
 
-def _attributes_element(names: set[str]) -> ET.Element:
+def _attributes_element(names: set[str], *, are_mutable: bool) -> ET.Element:
     """The description of the attributes of a label."""
     element = ET.Element("attributes")
     for name in sorted(names):
         attribute = ET.SubElement(element, "attribute")
         ET.SubElement(attribute, "name").text = name
-        ET.SubElement(attribute, "mutable").text = "False"
+        ET.SubElement(attribute, "mutable").text = str(are_mutable)
         ET.SubElement(attribute, "input_type").text = "text"
         ET.SubElement(attribute, "default_value")
         ET.SubElement(attribute, "values")

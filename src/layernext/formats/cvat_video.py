@@ -30,6 +30,7 @@ MAX_FRAMES = 500_000
 MAX_SHAPES = 10_000_000
 """Annotations in all frames of a video."""
 
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _FRAME = re.compile(r"[0-9]{1,7}")
 _annotation = msgspec.json.Decoder(Annotation)
 _SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "mask", "skeleton", "cuboid")
@@ -83,8 +84,8 @@ def read_track(track: ET.Element, frames: Spill, task: Task, where: str, losses:
     """
     label = read_name(track.get("label"), where)
     shapes = [shape for shape in track if shape.tag in _SHAPES]
-    losses.note("that shapes are a track; each frame has its own", where)
-    metadata = {"track": _whole(track.get("id"), f"{where}.id")}
+    losses.note("which shapes of a track are keyframes; each frame has its own", where)
+    number = _track_number(track.get("id"), f"{where}.id")
     keyframes: list[tuple[int, Annotation | None]] = []
     for index, shape in enumerate(shapes):
         location = f"{where}.{shape.tag}[{index}]"
@@ -97,7 +98,7 @@ def read_track(track: ET.Element, frames: Spill, task: Task, where: str, losses:
                     shape, location, losses, (task.width, task.height), task.skeletons
                 )
             if annotation is not None:
-                annotation = replace(annotation, metadata=annotation.metadata | metadata)
+                annotation = replace(annotation, track=number)
             keyframes.append((frame, annotation))
     keyframes.sort(key=lambda keyframe: keyframe[0])
     for index, (frame, annotation) in enumerate(keyframes):
@@ -108,10 +109,10 @@ def read_track(track: ET.Element, frames: Spill, task: Task, where: str, losses:
         if frames.count + end - frame > MAX_SHAPES:
             message = f"makes more than {MAX_SHAPES:,} annotations in all frames"
             raise FormatError(Problem(where, message))
-        for number in range(frame, end):
-            share = (number - frame) / (end - frame)
+        for between in range(frame, end):
+            share = (between - frame) / (end - frame)
             moved = _between(annotation, following, share) if following else annotation
-            frames.add(number, msgspec.json.encode(moved))
+            frames.add(between, msgspec.json.encode(moved))
 
 
 def _whole(text: str | None, where: str) -> int:
@@ -119,6 +120,13 @@ def _whole(text: str | None, where: str) -> int:
     if not _FRAME.fullmatch(digits) or int(digits) > MAX_FRAMES:
         message = f"is {text!r}, must be a whole number up to {MAX_FRAMES:,}"
         raise FormatError(Problem(where, message))
+    return int(digits)
+
+
+def _track_number(text: str | None, where: str) -> int:
+    digits = (text or "").strip()
+    if not _NUMBER.fullmatch(digits):
+        raise FormatError(Problem(where, f"is {text!r}, must be a whole number"))
     return int(digits)
 
 

@@ -27,6 +27,7 @@ from layernext.formats.core.probe import Probe
 from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.sample import Sample
 from layernext.formats.core.scores import Scores
+from layernext.formats.core.tracks import track_of
 from layernext.model import (
     Annotation,
     AttributeValue,
@@ -152,6 +153,8 @@ def _read_annotation(
             name: entry[name] for name in _FLAGS if type(entry.get(name)) is int and entry[name] > 0
         },
     }
+    if type(attributes.get("track_id")) in {int, float, str}:
+        fields["track"] = track_of(attributes.pop("track_id"), f"{where}.attributes.track_id")
     rotation = 0.0
     if kind == "bbox":
         rotation = number_of(attributes.pop("rotation", 0) or 0, f"{where}.attributes.rotation")
@@ -199,8 +202,9 @@ def _visible_points(entry: dict[str, Any], where: str) -> list[Keypoint]:
     """Points with their visibility, which is 2 if it is not said."""
     points = points_in(numbers_of(entry.get("points"), None, f"{where}.points"), f"{where}.points")
     visibilities: list[Any] = list_of(entry.get("visibility") or [VISIBLE] * len(points), where)
-    is_valid = all(isinstance(seen, int | float) and seen in {0, 1, 2} for seen in visibilities)
-    if len(visibilities) != len(points) or not is_valid:
+    if len(visibilities) != len(points) or not all(
+        type(v) is int and v in {0, 1, 2} for v in visibilities
+    ):
         message = "must have 0, 1 or 2 for each point"
         raise FormatError(Problem(f"{where}.visibility", message))
     return [(x, y, seen) for (x, y), seen in zip(points, visibilities, strict=True)]
@@ -275,7 +279,7 @@ FORMAT = Format(
             ),
             KEPT,
         ),
-        fields={"confidence": KEPT, "attributes": KEPT},
+        fields={"confidence": KEPT, "track": KEPT, "attributes": KEPT},
         sizes="kept",
         splits="files",
     ),

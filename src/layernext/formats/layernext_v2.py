@@ -47,7 +47,7 @@ HOLDS = Holds(
         "keypoints": KEPT,
         "semantic_mask": KEPT,
     },
-    fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
+    fields={"confidence": KEPT, "track": KEPT, "attributes": KEPT, "metadata": KEPT},
     fractions=True,
     parts=True,
 )

@@ -16,6 +16,7 @@ from layernext.formats.core.json_file import read_json
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample
+from layernext.formats.core.tracks import track_of
 from layernext.model import Annotation, Line
 
 CATEGORIES = {
@@ -70,13 +71,12 @@ def _read_lane(lane: dict[str, Any], where: str, losses: Losses) -> Annotation |
     if lane.get("xyz"):
         losses.note("the points of a lane in space", where)
     code = lane.get("category")
-    metadata = {
-        name: lane[name] for name in ("track_id", "attribute") if lane.get(name) is not None
-    }
+    metadata = {} if lane.get("attribute") is None else {"attribute": lane["attribute"]}
     label = CATEGORIES.get(code) if type(code) is int else None
     return Line(
         label=label or f"category {code}"[:100],
         line=list(zip(xs, ys, strict=True)),
+        track=track_of(lane.get("track_id"), f"{where}.track_id"),
         metadata=metadata,
     )
 
@@ -97,7 +97,7 @@ FORMAT = Format(
     about="OpenLane, lanes in the image",
     extension=".zip",
     is_folder=True,
-    holds=Holds(geometries={"line": KEPT}),
+    holds=Holds(geometries={"line": KEPT}, fields={"track": KEPT}),
     read=read_openlane,
     detect=detect,
 )

@@ -18,7 +18,7 @@ from layernext.formats.core.pixels import Sizes, entry_in, image_sizes
 from layernext.formats.core.sample import Sample
 from layernext.formats.core.scores import Scores
 from layernext.formats.registry import get_format, list_files_of
-from layernext.model import Geometry
+from layernext.model import Geometry, frame_of, video_frame
 
 _SPLITS = {
     "train": "train",
@@ -44,6 +44,7 @@ def read_format(
     names: list[str] | None = None,
     classes: Classes | None = None,
     skip_invalid: bool = False,
+    video: str | None = None,
 ) -> Iterator[Sample]:
     """The images of a file, folder or zip archive in a format, as a stream.
 
@@ -60,6 +61,8 @@ def read_format(
         names: class names in the order of their numbers, if the source has only numbers.
         classes: gets the classes that the source declares, before the first image.
         skip_invalid: leave out annotations that are not valid.
+        video: name of the video whose frames the images are; they are then named as frames of it,
+            such as ``clip.mp4#frame=12``. MOT Challenge counts frames from 1, everything else from 0.
 
     Raises:
         ConfigurationError: there is no such format, it cannot be read, or something that it needs is missing.
@@ -80,11 +83,13 @@ def read_format(
         names=names,
         classes=classes or Classes(),
     )
+    frames = None if video is None else _FramesOf(video, source_format.first_frame)
     with unpacked(path) as unpacked_path:
         try:
             for sample in _read(unpacked_path, source_format, losses, options):
                 if not losses.problems.are_fatal:
-                    yield _with_size(sample, sizes, losses) if sizes else sample
+                    sized = _with_size(sample, sizes, losses) if sizes else sample
+                    yield sized if frames is None else frames.named(sized)
             losses.problems.refuse()
         except DataError as error:
             if unpacked_path == path:
@@ -126,6 +131,38 @@ def _read(
     for file, split in zip(files, splits, strict=True):
         for sample in source_format.read(file, losses, options):
             yield replace(sample, split=split) if split and sample.split is None else sample
+
+
+class _FramesOf:
+    """Names images as the frames of a video.
+
+    Args:
+        video: its name.
+        first: the number of the first frame in the source.
+    """
+
+    def __init__(self, video: str, first: int) -> None:
+        self._video, self._first = video, first
+        self._sequence: str | None = None
+
+    def named(self, sample: Sample) -> Sample:
+        """The image under the name of its frame.
+
+        Raises:
+            DataError: its name has no number, or it is of another sequence than the others.
+        """
+        frame = frame_of(sample.image)
+        if frame is None or frame.number < self._first:
+            message = (
+                f"is no frame of {self._video}: its name must end in a number from {self._first}"
+            )
+            raise DataError(Problem(sample.image, message))
+        if self._sequence is None:
+            self._sequence = frame.sequence
+        if frame.sequence != self._sequence:
+            message = f"is of another sequence than {self._sequence!r}; a video has one"
+            raise DataError(Problem(sample.image, message))
+        return replace(sample, image=video_frame(self._video, frame.number - self._first))
 
 
 def _split_of(inner: Path) -> str | None:

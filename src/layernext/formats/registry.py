@@ -45,6 +45,7 @@ _HOMES = {
     "voc": "voc.FORMAT",
     "labelme": "labelme.FORMAT",
     "cvat": "cvat.FORMAT",
+    "cvat-video": "cvat_video_writer.FORMAT",
     "label-studio": "label_studio.FORMAT",
     "csv": "csv_table.FORMAT",
     "parquet": "parquet_table.FORMAT",

@@ -17,6 +17,7 @@ from layernext.formats.core.json_stream import check_keys
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of
 from layernext.formats.core.scores import Scores
+from layernext.formats.core.tracks import track_in_text, track_text
 from layernext.model import (
     KINDS,
     Annotation,
@@ -36,7 +37,7 @@ from layernext.model import (
 COLUMNS = (
     "image", "width", "height", "split", "run", "mode", "label", "type", "confidence",
     "x", "y", "box_width", "box_height", "points", "attributes", "metadata", "mask",
-    "rotation", "parts", "keypoints",
+    "rotation", "parts", "keypoints", "track",
 )  # fmt: skip
 
 HOLDS = Holds(
@@ -51,7 +52,7 @@ HOLDS = Holds(
         "keypoints": KEPT,
         "semantic_mask": KEPT,
     },
-    fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
+    fields={"confidence": KEPT, "track": KEPT, "attributes": KEPT, "metadata": KEPT},
     splits=KEPT,
     runs=True,
     sizes="kept",
@@ -85,6 +86,7 @@ def rows_of(sample: Sample, losses: Losses) -> Iterator[dict[str, Any]]:
             "label": annotation.label,
             "type": annotation.geometry,
             "confidence": annotation.confidence,
+            "track": None if annotation.track is None else track_text(annotation.track),
         }
         row |= _columns_of_shape(annotation)
         if annotation.attributes:
@@ -184,6 +186,8 @@ def _shape(row: dict[str, Any], where: str, scores: Scores) -> Annotation:
         fields: dict[str, Any] = {"label": row["label"]}
         if row.get("confidence") is not None:
             fields["confidence"] = scores.read(row["confidence"], where, "confidence")
+        if row.get("track") is not None:
+            fields["track"] = track_in_text(row["track"], f"{where}.track")
         if row.get("attributes"):
             fields["attributes"] = _attributes.decode(row["attributes"])
             check_keys(row["attributes"].encode(), f"{where}.attributes")

@@ -145,9 +145,8 @@ def _is_tracked(lines: list[_Line], scores: Scores) -> bool:
 def _read_line(
     line: _Line, size: tuple[float, float], scores: Scores, *, is_tracked: bool
 ) -> Annotation:
-    values, metadata = list(line.values), dict[str, int]()
-    if is_tracked:
-        metadata["track"] = int(values.pop())
+    values = list(line.values)
+    track = int(values.pop()) if is_tracked else None
     confidence = None
     if len(values) % 2 and len(values) > BOX:
         is_whole = line.words[-1].isdecimal() and values[-1] >= 1
@@ -160,7 +159,7 @@ def _read_line(
         confidence = _confidence(values.pop(), line.where, scores)
     if len(values) == BOX:
         box = _box(values, size, line.where)
-        return Rectangle(label=line.label, bbox=box, confidence=confidence, metadata=metadata)
+        return Rectangle(label=line.label, bbox=box, confidence=confidence, track=track)
     if len(values) < 2 * CORNERS:
         message = (
             f"has {len(line.values)} numbers after the class; expected 4 (a box) or pairs of at "
@@ -171,7 +170,7 @@ def _read_line(
     points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
     for point in points:
         check_finite(point, line.where)
-    return Polygon(label=line.label, polygon=points, confidence=confidence, metadata=metadata)
+    return Polygon(label=line.label, polygon=points, confidence=confidence)
 
 
 def _read_rotated(

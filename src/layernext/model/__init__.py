@@ -3,7 +3,12 @@
 from layernext.model.access import Grant, GrantRole, User, UserKind, UserRole
 from layernext.model.annotation import ImageAnnotations, Mode
 from layernext.model.audit import AuditEntry, AuditOutcome
-from layernext.model.check import MAX_NAME_LENGTH, find_image_problems, find_names_problem
+from layernext.model.check import (
+    MAX_NAME_LENGTH,
+    find_image_problems,
+    find_names_problem,
+    find_tracks_problem,
+)
 from layernext.model.collection import (
     Collection,
     ContentType,
@@ -70,6 +75,7 @@ from layernext.model.evaluation_settings import (
     with_sigmas,
 )
 from layernext.model.export import Export
+from layernext.model.frames import Frame, frame_of, neighboring_frames, video_frame
 from layernext.model.geometry import (
     GEOMETRIES,
     GEOMETRY_KEYS,
@@ -95,6 +101,7 @@ from layernext.model.geometry import (
     RotatedBox,
     RunLengths,
     SemanticMask,
+    Track,
     box_of_corners,
     built_from_kinds,
     compressed,
@@ -134,6 +141,15 @@ from layernext.model.stored_evaluation import (
     TallyOrder,
 )
 from layernext.model.tables import Table, Tabular
+from layernext.model.tracking import (
+    TRACKING_ALPHAS,
+    TRACKING_COUNTS,
+    TRACKING_SCORES,
+    Tracking,
+    TrackingCurve,
+    TrackScores,
+    tracking_notes,
+)
 
 __all__ = [
     "ALL_AREAS",
@@ -147,6 +163,9 @@ __all__ = [
     "MAX_NAME_LENGTH",
     "METHOD",
     "PROTOCOLS",
+    "TRACKING_ALPHAS",
+    "TRACKING_COUNTS",
+    "TRACKING_SCORES",
     "Annotation",
     "AnnotationFields",
     "AnnotationMatch",
@@ -175,6 +194,7 @@ __all__ = [
     "EvaluationStatus",
     "Export",
     "FileRecord",
+    "Frame",
     "Geometry",
     "GeometryKind",
     "Grant",
@@ -225,6 +245,10 @@ __all__ = [
     "Tabular",
     "TallyOrder",
     "Task",
+    "Track",
+    "TrackScores",
+    "Tracking",
+    "TrackingCurve",
     "TruthMatch",
     "User",
     "UserKind",
@@ -243,6 +267,8 @@ __all__ = [
     "find_names_problem",
     "find_problems_of_merged",
     "find_skeleton_problems",
+    "find_tracks_problem",
+    "frame_of",
     "has_parts",
     "is_normalized",
     "is_number",
@@ -256,6 +282,7 @@ __all__ = [
     "media_type",
     "media_type_of",
     "naming_image",
+    "neighboring_frames",
     "orientation_of",
     "oriented_rings",
     "parts_of",
@@ -268,7 +295,9 @@ __all__ = [
     "short_repr",
     "show",
     "sigmas_of",
+    "tracking_notes",
     "unnamed_points",
     "upright_size",
+    "video_frame",
     "with_sigmas",
 ]

@@ -22,8 +22,13 @@ from layernext.model.repeated_keys import find_repeated_keys
 MAX_NAME_LENGTH = 512
 """Characters in an image, label or attribute name: 4 bytes each still fit a PostgreSQL index."""
 
+MIN_TRACK, MAX_TRACK = -(1 << 63), (1 << 63) - 1
+"""Of the number of a track: 64 bits, as every tool and language has them."""
+
+_TRACK = "a whole number or a string"
+
 _IMAGE_KEYS = {"image", "annotations", "storageName", "isNormalized"}
-_COMMON_KEYS = {"type", "label", "confidence", "metadata", "attributes"}
+_COMMON_KEYS = {"type", "label", "confidence", "track", "metadata", "attributes"}
 _VALUE_KEYS = {"value", "confidence", "metadata"}
 
 
@@ -64,6 +69,17 @@ def find_names_problem(name: Any, what: str) -> str | None:
         return "contains the character U+0000, which no name may have"
     if any("\ud800" <= character <= "\udfff" for character in name):
         return "contains half a surrogate pair, which is not valid Unicode"
+    return None
+
+
+def find_tracks_problem(track: Any) -> str | None:
+    """Why `track` cannot be the id of a track; else None."""
+    if isinstance(track, str):
+        return find_names_problem(track, "a track")
+    if isinstance(track, bool) or not isinstance(track, int):
+        return f"is {show(track)}, must be {_TRACK}"
+    if not MIN_TRACK <= track <= MAX_TRACK:
+        return f"is {show(track)}, must fit into 64 bits"
     return None
 
 
@@ -127,6 +143,7 @@ def _annotation(annotation: Any, geometry: Geometry | None, where: str) -> Itera
     yield from _unknown(annotation, keys, where, "put fields of your own into `metadata`")
     yield from _name(annotation, "label", where, "a class")
     yield from _confidence(annotation, where)
+    yield from _track(annotation, where, is_v2=geometry is None)
     kind_name = annotation.get("type", geometry)
     if kind_name is None:
         yield Problem(f"{where}.type", f"is missing, must be {listed(KINDS)}")
@@ -254,6 +271,19 @@ def _confidence(fields: dict[str, Any], where: str) -> Iterator[Problem]:
             "0 to 1",
             show(confidence),
         )
+
+
+def _track(annotation: dict[str, Any], where: str, *, is_v2: bool) -> Iterator[Problem]:
+    if "track" not in annotation:
+        return
+    where = f"{where}.track"
+    if not is_v2 and "type" not in annotation and "attributes" not in annotation:
+        yield Problem(where, "does not belong to form v1; give the annotation a `type`")
+        return
+    track = annotation["track"]
+    problem = None if track is None else find_tracks_problem(track)
+    if problem:
+        yield Problem(where, problem, _TRACK, show(track))
 
 
 def _finite(value: Any, where: str) -> Iterator[Problem]:

@@ -16,14 +16,20 @@ import functools
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct, defstruct
 
 from layernext.errors import DataError, Problem
 from layernext.model.annotation import ImageAnnotations
-from layernext.model.check import MAX_NAME_LENGTH, find_image_problems, find_set_problems
+from layernext.model.check import (
+    MAX_NAME_LENGTH,
+    MAX_TRACK,
+    MIN_TRACK,
+    find_image_problems,
+    find_set_problems,
+)
 from layernext.model.geometry import (
     KINDS,
     Annotation,
@@ -38,6 +44,7 @@ from layernext.model.repeated_keys import colons_of
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
 Confidence = Annotated[float, Meta(ge=0, le=1)]
+TrackId = Annotated[int, Meta(ge=MIN_TRACK, le=MAX_TRACK)] | Name
 
 
 class _StrictValue(Struct, gc=False, forbid_unknown_fields=True):
@@ -49,11 +56,14 @@ class _StrictValue(Struct, gc=False, forbid_unknown_fields=True):
 class _StrictV2(Struct, gc=False, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
     label: Name
     confidence: Confidence | None = None
+    track: TrackId | None = None
     attributes: dict[Name, list[_StrictValue]] | None = None
     metadata: dict[str, Any] | None = None
 
 
 class _StrictV1(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
+    track: ClassVar[None] = None  # form v1 has none
+
     label: Name
     confidence: Confidence | None = None
     metadata: dict[Name, Any] | None = None
@@ -236,6 +246,8 @@ def _has_unexplained_colons(text: bytes, image: CheckedImage, surplus: int) -> b
     for annotation in annotations:
         if annotation.confidence is not None:
             surplus -= 1
+        if annotation.track is not None:
+            surplus -= 1
     if surplus and isinstance(image, _StrictImage):
         surplus -= (image.storageName is not None) + (image.isNormalized is not None)
     if not surplus:
@@ -261,6 +273,7 @@ def _free_colons(image: CheckedImage) -> int:
     for metadata in [a.metadata for a in annotations if a.metadata is not None]:
         count += 1 + colons_of(metadata)
     if isinstance(image, _StrictV2Image):
+        count += sum(a.track.count(":") for a in annotations if isinstance(a.track, str))
         for attributes in [a.attributes for a in annotations if a.attributes is not None]:
             count += 1 + len(attributes) + sum(name.count(":") for name in attributes)
             for value in [value for values in attributes.values() for value in values]:
@@ -481,6 +494,7 @@ def _decode_mixed(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAn
         if geometry is None or "type" in present or "attributes" in present:
             present.setdefault("type", geometry)
             _refuse_unknown_kind(present["type"])
+            _refuse_unknown_keys(present)
             _use_current_key(present)
             for values in present.get("attributes", {}).values():
                 for value in values:
@@ -504,6 +518,22 @@ def _refuse_unknown_kind(name: Any) -> None:
         message = (
             f"annotations of the type {show(name)}, which this version of layernext does not know; a newer one "
             "may, and download_to_file keeps them as they are"
+        )
+        raise msgspec.ValidationError(message)
+
+
+def _refuse_unknown_keys(fields: dict[str, Any]) -> None:
+    """Say that a newer version must have written an annotation.
+
+    Raises:
+        msgspec.ValidationError: it did.
+    """
+    kind = KINDS[fields["type"]]
+    unknown = fields.keys() - {"type", *kind.types, *kind.struct.__struct_encode_fields__}
+    if unknown:
+        message = (
+            f"annotations with the key {show(min(unknown))}, which this version of layernext does not know; a "
+            "newer one may, and download_to_file keeps them as they are"
         )
         raise msgspec.ValidationError(message)
 

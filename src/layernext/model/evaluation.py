@@ -16,6 +16,7 @@ from layernext.model.display import MAIN_NUMBERS, counted, number_text
 from layernext.model.evaluation_settings import EvaluationSettings
 from layernext.model.reports import cells, document, first_rows, with_scores
 from layernext.model.tables import Table, Tabular, markdown_text
+from layernext.model.tracking import Tracking, tracking_markdown, tracking_table
 
 METHOD = 1
 """Incremented when the same input gives different numbers: results stored before are then stale."""
@@ -266,6 +267,7 @@ class Evaluation(Tabular, frozen=True, kw_only=True):
         calibration: over all labels; None if the run has no confidences.
         errors: None where the protocol has none.
         slices: those requested.
+        tracking: of tracks, if requested; else None.
         method: `METHOD` at the time of the evaluation.
     """
 
@@ -279,6 +281,7 @@ class Evaluation(Tabular, frozen=True, kw_only=True):
     calibration: Calibration | None
     errors: ErrorKinds | None
     slices: list[SliceScores]
+    tracking: Tracking | None = None
     method: int = METHOD
 
     def __repr__(self) -> str:
@@ -298,7 +301,7 @@ class Evaluation(Tabular, frozen=True, kw_only=True):
         """Tables by name, for `to_pandas` and `to_arrow`.
 
         They are ``labels``, ``summary``, ``curves``, ``confusion`` (cells that are not 0),
-        ``calibration``, ``errors`` and ``slices``.
+        ``calibration``, ``errors``, ``slices`` and ``tracking``.
         """
         return _tables(self)
 
@@ -369,6 +372,7 @@ def _tables(evaluation: Evaluation) -> dict[str, Table]:
         "calibration": Table.of(bins, ["low", "high", "annotations", "confidence", "precision"]),
         "errors": Table(columns=["kind", "count", "ap_cost"], rows=errors),
         "slices": with_scores(evaluation.slices, _SLICE_COLUMNS),
+        "tracking": tracking_table(evaluation.tracking),
     }
 
 
@@ -393,6 +397,7 @@ def _markdown(evaluation: Evaluation, title: str) -> str:
         about,
         {
             "Numbers": tables["summary"].to_markdown(),
+            "Tracking": tracking_markdown(evaluation.tracking),
             "Labels": first_rows(tables["labels"]),
             "Confusion": _matrix(evaluation.confusion),
             "Errors": tables["errors"].to_markdown(),

@@ -130,6 +130,8 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
             which tables are made, a row for each value. ``*`` stands for every attribute.
         bins: of the calibration.
         line_width: pixels that a line is drawn wide for ``lane-f1``.
+        tracking: also measure tracks (HOTA, MOTA, IDF1), of kinds that overlap. Annotations with at least `confidence` count;
+            all, if that is None.
         sigmas: for keypoints: of each point of a label's skeleton, by label; see `Skeleton`. Of other labels those of
             the skeleton that the stack has, or else those of `sigmas_of`.
     """
@@ -145,6 +147,7 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
     slices: tuple[str, ...] = ()
     bins: int = 15
     line_width: float = 30.0
+    tracking: bool = False
     sigmas: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
@@ -206,6 +209,10 @@ def with_sigmas(
     return replace(settings, sigmas=sigmas | settings.sigmas)
 
 
+_WITHOUT_OBJECTS = {"chamfer", "classification", "semantic", "panoptic"}
+"""Protocols that say nothing of how far one object overlaps another."""
+
+
 def _check(settings: EvaluationSettings) -> None:
     assert settings.match_threshold is not None  # noqa: S101 - `complete` has set it
     highest = math.inf if settings.is_distance else 1.0
@@ -230,6 +237,11 @@ def _check(settings: EvaluationSettings) -> None:
         )
     if len({area.name for area in settings.areas}) < len(settings.areas):
         raise ConfigurationError("two area ranges have the same name")
+    if settings.tracking and settings.protocol in _WITHOUT_OBJECTS:
+        raise ConfigurationError(
+            f"tracking needs objects that overlap; it is not for the geometry {settings.geometry!r} with the "
+            f"protocol {settings.protocol!r}"
+        )
     for label, sigmas in settings.sigmas.items():
         if not sigmas or not all(0 < sigma < math.inf for sigma in sigmas):
             raise ConfigurationError(f"the sigmas of {label!r} are {list(sigmas)}, must be above 0")

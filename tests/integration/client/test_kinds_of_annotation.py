@@ -14,6 +14,7 @@ from layernext import (
     Keypoints,
     LabelClass,
     LayerNextClient,
+    Rectangle,
     RotatedBox,
     Skeleton,
 )
@@ -131,3 +132,38 @@ def test_the_stack_measures_as_files_are(
     delta = next(score for score in comparison.scores if score.name == main)
     assert delta.delta is not None
     assert delta.delta > 0
+
+
+def test_tracks_are_measured_as_in_files(client: LayerNextClient) -> None:
+    """Tracking in a stack is that of this process; without the setting there is none."""
+    random = np.random.default_rng(4)
+
+    def sequence(noise: float, ids: list[Any], shift: int = 0) -> list[ImageAnnotations]:
+        return [
+            ImageAnnotations(
+                image=f"gate/img1/{number:06d}.jpg",
+                annotations=[
+                    Rectangle(
+                        label="car",
+                        bbox=(*(random.normal([50.0 * place, number], noise)).tolist(), 40, 20),
+                        track=ids[(place + shift * (number >= 12)) % 4],
+                    )
+                    for place in range(4)
+                ],
+            )
+            for number in range(20)
+        ]
+
+    truth, run = sequence(0, [1, 2, 3, 4]), sequence(3, ["a", "b", 7, 8], 1)
+    collection = fresh()
+    client.upload_modelrun(collection, "truth", truth, ground_truth=True, progress=False)
+    client.upload_modelrun(collection, "run", run, progress=False)
+    names = {"run": "run", "collection": collection, "ground_truth": "truth"}
+    result = client.evaluate(**names, tracking=True)
+    local = Evaluator(EvaluationSettings(tracking=True))
+    for true, said in zip(truth, run, strict=True):
+        local.add(true.image, true, said)
+    assert result.tracking == local.result().tracking
+    assert result.tracking.overall.counts["id_switches"] > 0
+    assert [entry.sequence for entry in result.tracking.sequences] == ["gate"]
+    assert client.evaluate(**names).tracking is None

@@ -101,6 +101,30 @@ def test_arrays_and_lists(pair: Pair) -> None:
     assert stored["c.jpg"] == ImageAnnotations(image="c.jpg", annotations=[])
 
 
+def test_tracks(client: LayerNextClient) -> None:
+    """Tracks are integers or strings, also where a tracker gives whole decimals; they can be searched."""
+    collection = fresh()
+    boxes = np.array([[1, 2, 3, 4], [5, 6, 7, 8]])
+    with client.model_run(collection, "r") as run:
+        run.log("f_1.jpg", boxes=boxes, labels=["cup", "mug"], tracks=np.array([7.0, 8.0]))
+        run.log("f_2.jpg", boxes=boxes, labels=["cup", "mug"], tracks=["a", None])
+        with pytest.raises(DataError, match=r"tracks: has 1 value for 2 shapes"):
+            run.log("f_3.jpg", boxes=boxes, labels=["cup", "mug"], tracks=[1])
+        with pytest.raises(DataError, match=r"track: is 1\.5, must be a whole number or a string"):
+            run.log("f_3.jpg", boxes=boxes, labels=["cup", "mug"], tracks=[1, 1.5])
+    stored = {image.image: image for image in client.iter_annotations(collection, "r")}
+    assert [each.track for each in stored["f_1.jpg"].annotations] == [7, 8]
+    assert [each.track for each in stored["f_2.jpg"].annotations] == ["a", None]
+    for query, names in (
+        ("annotation.track = 7", ["f_1.jpg"]),
+        ("annotation.track = 8 and label = mug", ["f_1.jpg"]),
+        ("annotation.track = 8 and label = cup", []),
+        ("annotation.track = a", ["f_2.jpg"]),
+        ("annotation.track != 7", ["f_2.jpg"]),
+    ):
+        assert [i.name for i in client.items.iter(collection=collection, query=query)] == names
+
+
 def test_rotated_boxes_and_image_labels(client: LayerNextClient) -> None:
     """Boxes with rotations are rotated boxes; labels without any shape are those of the image."""
     collection = fresh()

@@ -221,6 +221,11 @@ TABLE: dict[str, Row] = {
             }
         ),
     ),
+    f"POST {V}/items/trails": Row(
+        "listing",
+        "read",
+        _body(lambda world, side: {"item": int(world.own.image, 16), "runs": []}),
+    ),
     f"POST {V}/files/bundle": Row(
         "listing", "read", _body(lambda world, side: {"ids": [world.own.image, world.other.image]})
     ),

@@ -27,6 +27,7 @@ NOTHING = {
     "items.select",
     # Questions that are sent as POST.
     "embeddings.search", "embeddings.get_vectors", "file_listing.file_bundle", "overlays.overlays",
+    "trails.trails",
     "items.list_files", "items.list_collection_files", "items.count_files",
     "items.count_collection_files", "items.item_details", "collections.collection_id",
     "collections.collection_details", "metadata.validate_tags", "metadata.validate_fields",

@@ -193,7 +193,7 @@ def test_scores_that_are_not_confidences(tmp_path: Path) -> None:
 def test_unknown_keys_are_the_users(tmp_path: Path) -> None:
     """Keys of an annotation that COCO does not have become metadata, and come back."""
     value = content()
-    more = {"keypoint": [1, 2, 2], "num_keypoints": 0, "track_id": 7, "custom": {"a": [None]}}
+    more = {"keypoint": [1, 2, 2], "num_keypoints": 0, "custom": {"a": [None]}}
     value["annotations"][0] |= more
     losses = Losses()
     (sample,) = read_format(saved(tmp_path, value), "coco", losses=losses)

@@ -53,10 +53,8 @@ def test_tracks_of_a_video(tmp_path: Path) -> None:
     assert [sample.image for sample in samples] == [f"frame_{n:06d}.PNG" for n in range(12)]
     assert {(sample.width, sample.height) for sample in samples} == {(1920, 1080)}
     assert [len(sample.annotations) for sample in samples] == [1] * 11 + [0]
-    assert samples[5].annotations == [
-        Rectangle(label="car", bbox=(50, 0, 10, 10), metadata={"track": 3})
-    ]
-    assert list(losses.counts) == ["that shapes are a track; each frame has its own"]
+    assert samples[5].annotations == [Rectangle(label="car", bbox=(50, 0, 10, 10), track=3)]
+    assert list(losses.counts) == ["which shapes of a track are keyframes; each frame has its own"]
     assert losses.shapes == 0
 
 

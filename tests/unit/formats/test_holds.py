@@ -58,7 +58,8 @@ CHANGED: dict[str, list[Annotation]] = {
 FIELD_VALUES: dict[str, Any] = {
     "confidence": 0.5,
     "attributes": {"color": [AttributeValue(value="red")]},
-    "metadata": {"track": 7},
+    "track": 7,
+    "metadata": {"source": 7},
 }
 WRITTEN = sorted(
     name

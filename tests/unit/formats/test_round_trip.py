@@ -49,7 +49,7 @@ NEAR = {"yolo": 1e-6, "yolo-segmentation": 1e-6, "labelme": 1e-9, "label-studio"
 
 
 def without(one: Annotation, *fields: str) -> Annotation:
-    empty: dict[str, Any] = {"confidence": None, "attributes": {}, "metadata": {}}
+    empty: dict[str, Any] = {"confidence": None, "track": None, "attributes": {}, "metadata": {}}
     return replace(one, **{name: empty[name] for name in fields})
 
 
@@ -79,7 +79,7 @@ def box(one: Annotation) -> Annotation | None:
         kind = kind_of(one)
         around = kind.box(kind.coordinates_of(one))
         return Rectangle(
-            label=one.label, bbox=around, confidence=one.confidence,
+            label=one.label, bbox=around, confidence=one.confidence, track=one.track,
             attributes=one.attributes, metadata=one.metadata,
         )  # fmt: skip
     return one if isinstance(one, Rectangle) else None
@@ -92,7 +92,7 @@ def outlined(one: Annotation) -> Annotation:
     kind = kind_of(one)
     return Polygon(
         label=one.label, polygon=kind.outline(kind.coordinates_of(one)), confidence=one.confidence,
-        attributes=one.attributes, metadata=one.metadata,
+        track=one.track, attributes=one.attributes, metadata=one.metadata,
     )  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def in_coco(one: Annotation) -> Annotation | None:
 
 def in_yolo(one: Annotation) -> Annotation | None:
     found = box(one)
-    return found and without(found, "confidence", "attributes", "metadata")
+    return found and without(found, "confidence", "track", "attributes", "metadata")
 
 
 def in_segmentation(one: Annotation) -> Annotation | None:
@@ -118,7 +118,7 @@ def in_segmentation(one: Annotation) -> Annotation | None:
         outline = points_of(one)
         return Polygon(label=one.label, polygon=outline) if outline else None
     if isinstance(one, Polygon) and len(one.polygon) >= 3:
-        return without(one, "confidence", "attributes", "metadata")
+        return without(one, "confidence", "track", "attributes", "metadata")
     return None
 
 
@@ -150,14 +150,14 @@ def in_cvat(one: Annotation) -> Annotation | None:
         one = replace(one, rotation=one.rotation % 360)
         if not one.rotation % 360:
             one = Rectangle(label=one.label, bbox=one.bbox)
-    return replace(one, confidence=None, metadata={}, attributes=attributes)
+    return replace(one, confidence=None, track=None, metadata={}, attributes=attributes)
 
 
 def in_labelme(one: Annotation) -> Annotation | None:
     return (
         None
         if isinstance(one, ImageLabel | Keypoints | SemanticMask) or is_empty(one)
-        else without(one, "confidence", "attributes", "metadata")
+        else without(one, "confidence", "track", "attributes", "metadata")
     )
 
 
@@ -166,7 +166,7 @@ def in_label_studio(one: Annotation) -> Annotation | None:
         one = Rectangle(label=one.label, bbox=one.bbox, confidence=one.confidence)
     if isinstance(one, Line | Points | Keypoints | SemanticMask) or is_empty(one):
         return None
-    return without(one, "attributes", "metadata")
+    return without(one, "track", "attributes", "metadata")
 
 
 LEFT = {
@@ -320,6 +320,7 @@ def test_round_trip_of_v1(tmp_path_factory: pytest.TempPathFactory, some: list[S
         wanted = [
             replace(
                 one,
+                track=None,
                 metadata={},
                 attributes={
                     name: [AttributeValue(value=values[0].value)]

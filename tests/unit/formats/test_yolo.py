@@ -262,8 +262,8 @@ def test_pose_of_another_shape(tmp_path: Path) -> None:
 def test_tracks(tmp_path: Path) -> None:
     """A box with a confidence and a track keeps both; six numbers are a triangle otherwise."""
     first, second = read_line(tmp_path, f"{BOX_LINE} 0.87 3", f"{BOX_LINE} 0.5 1")
-    assert first == Rectangle(label="x", bbox=BOX, confidence=0.87, metadata={"track": 3})
-    assert second.metadata == {"track": 1}
+    assert first == Rectangle(label="x", bbox=BOX, confidence=0.87, track=3)
+    assert second.track == 1
     (triangle,) = read_line(tmp_path, "0 0.5 0.5 0.2 0.4 0.87 0.3")
     assert triangle == Polygon(label="x", polygon=[(50, 20), (20, 16), (87, 12)])
 

@@ -86,6 +86,24 @@ def test_second_shape_is_refused(geometry: Geometry | None) -> None:
             id="attributes-make-it-v2",
         ),
         pytest.param(
+            "rectangle",
+            {
+                "type": "rectangle",
+                "label": "a",
+                "bbox": [1, 2, 3, 4],
+                "track": "a:1",
+                "metadata": None,
+            },
+            Rectangle(label="a", bbox=(1, 2, 3, 4), track="a:1"),
+            id="track-of-a-typed-annotation",
+        ),
+        pytest.param(
+            None,
+            {"type": "rectangle", "label": "a", "bbox": [1, 2, 3, 4], "track": None},
+            Rectangle(label="a", bbox=(1, 2, 3, 4)),
+            id="no-track",
+        ),
+        pytest.param(
             "line",
             {"label": "a", "polygon": [[1, 2], [3, 4]]},
             Line(label="a", line=[(1, 2), (3, 4)]),
@@ -141,6 +159,11 @@ def test_unusual_but_valid(geometry, annotation, wanted) -> None:
         pytest.param(None, {"type": "circle", "label": "a"}, ".type", 'is "circle", must be rectangle, polygon, line, points, mask, rotated_box, image_label, keypoints or semantic_mask', id="unknown-type"),
         pytest.param(None, {"type": "rectangle", "bbox": [1, 2, 3, 4], "label": "a", "attributes": {"c": "red"}}, '.attributes["c"]', 'is "red", must be a list of {"value": …}', id="attribute-no-list"),
         pytest.param(None, {"type": "rectangle", "bbox": [1, 2, 3, 4], "label": "a", "attributes": {"c": [{"confidence": 1}]}}, '.attributes["c"][0].value', "is missing", id="value-missing"),
+        pytest.param(None, {"type": "rectangle", "bbox": [1, 2, 3, 4], "label": "a", "track": 7.0}, ".track", "is 7.0, must be a whole number or a string", id="track-decimal"),
+        pytest.param(None, {"type": "rectangle", "bbox": [1, 2, 3, 4], "label": "a", "track": True}, ".track", "is true, must be a whole number or a string", id="track-bool"),
+        pytest.param(None, {"type": "rectangle", "bbox": [1, 2, 3, 4], "label": "a", "track": ""}, ".track", "is empty, must name a track", id="track-empty"),
+        pytest.param(None, {"type": "rectangle", "bbox": [1, 2, 3, 4], "label": "a", "track": 1 << 63}, ".track", "is 9223372036854775808, must fit into 64 bits", id="track-large"),
+        pytest.param("rectangle", {"bbox": [1, 2, 3, 4], "label": "a", "track": 7}, ".track", "does not belong to form v1; give the annotation a `type`", id="track-v1"),
         pytest.param(None, {"type": "rectangle", "bbox": [1, 2, 3, 4], "label": "a", "metadata": []}, ".metadata", "is [], must be an object", id="metadata-list"),
     ],
 )  # fmt: skip

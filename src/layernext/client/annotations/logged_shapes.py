@@ -319,6 +319,20 @@ def as_column(name: str, values: Any, count: int) -> list[Any] | None:
     return rows
 
 
+def as_tracks(values: Any, count: int) -> list[Any] | None:
+    """One id of a track for each shape; whole numbers that are floats become integers, as trackers give both.
+
+    Raises:
+        DataError: another number of them.
+    """
+    tracks = as_column("tracks", values, count)
+    if tracks is None:
+        return None
+    return [
+        int(track) if isinstance(track, float) and track.is_integer() else track for track in tracks
+    ]
+
+
 class BoxWatch:
     """Warns, once, when many boxes leave their images: most often their layout is another one."""
 

@@ -29,6 +29,7 @@ from layernext.client.annotations.logged_shapes import (
     as_poses,
     as_rows,
     as_semantic_masks,
+    as_tracks,
     check_box_format,
     check_image_name,
 )
@@ -202,6 +203,7 @@ class RunLogger:
         ignore: int | Iterable[int] | None = 255,
         labels: Sequence[str] | Any = None,
         confidences: Any = None,
+        tracks: Any = None,
         attributes: Sequence[Mapping[str, Any]] | None = None,
         metadata: Sequence[Mapping[str, Any]] | None = None,
         format: BoxFormat = "xywh",
@@ -232,6 +234,8 @@ class RunLogger:
             labels: N class names, in the order boxes, polygons, lines, masks; poses come first. Without any of these
                 the labels are those of the whole image, as a classifier gives them.
             confidences: N numbers from 0 to 1, in the same order, or None.
+            tracks: N ids of tracked objects, each the same in every frame: whole numbers or strings, or None for an
+                object that has none; or None.
             attributes: N dictionaries: attribute name to a value, or to a list of `AttributeValue`
                 or ``{"value": …, "confidence": …}``; or None.
             metadata: N dictionaries of free fields, or None.
@@ -269,7 +273,7 @@ class RunLogger:
             rows = as_rows("labels", labels) or []
             if all(shapes is None for shapes in (boxes, polygons, lines, masks, keypoints)):
                 annotations = [{"type": "image_label"} for _ in rows]
-            _describe(annotations, rows, confidences, attributes, metadata)
+            _describe(annotations, rows, confidences, tracks, attributes, metadata)
             annotations += as_semantic_masks(semantic, names, ignore, size)
             # Checked here, so that the error points at the call that caused it.
             line = encode_item({"image": image, "annotations": annotations}, self._logged)
@@ -381,14 +385,16 @@ def _describe(
     annotations: list[dict[str, Any]],
     labels: Any,
     confidences: Any,
+    tracks: Any,
     attributes: Sequence[Mapping[str, Any]] | None,
     metadata: Sequence[Mapping[str, Any]] | None,
 ) -> None:
-    """Give each annotation its label, confidence, attributes and metadata."""
+    """Give each annotation its label, confidence, track, attributes and metadata."""
     count = len(annotations)
     columns = {
         "label": as_labels(labels, count),
         "confidence": as_column("confidences", confidences, count),
+        "track": as_tracks(tracks, count),
         "attributes": as_column("attributes", attributes, count),
         "metadata": as_column("metadata", metadata, count),
     }

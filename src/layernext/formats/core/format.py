@@ -30,7 +30,7 @@ class Holds(Struct, frozen=True, kw_only=True):
     Attributes:
         geometries: what becomes of each kind of geometry. A kind that is missing is left out and
             named as a loss.
-        fields: what becomes of ``confidence``, ``attributes`` and ``metadata``.
+        fields: what becomes of ``confidence``, ``track``, ``attributes`` and ``metadata``.
         splits: how the splits of a dataset are held; None if they are not.
         runs: whether the model run or ground truth of an annotation is held.
         sizes: of the images: ``needed`` if nothing can be written without them.
@@ -150,6 +150,7 @@ class Format(Struct, frozen=True, kw_only=True):
         read: reads it; None if it is only written. Raises `FormatError` with the location.
         write: writes it; None if it is only read.
         detect: recognizes it; None if it must always be named.
+        first_frame: number that the format gives the first frame of a video.
         image_path: where the format expects an image, below the folder; None if it has no images, or not this one.
     """
 
@@ -161,4 +162,5 @@ class Format(Struct, frozen=True, kw_only=True):
     read: Reader | None = None
     write: OpenWriter | None = None
     detect: Detector | None = None
+    first_frame: int = 0
     image_path: Callable[[Sample], Path | None] | None = None

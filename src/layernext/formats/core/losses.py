@@ -12,7 +12,7 @@ from types import TracebackType
 from layernext.errors import DataError, FormatError, Problem
 from layernext.model import Annotation
 
-FIELDS = ("confidence", "attributes", "metadata")
+FIELDS = ("confidence", "track", "attributes", "metadata")
 """What an annotation has beside its label and geometry."""
 
 DEFAULT_PROBLEM_LIMIT = 100

@@ -134,6 +134,7 @@ def outlined(annotation: Annotation, where: str, losses: Losses) -> Annotation:
         polygon=points,
         label=annotation.label,
         confidence=annotation.confidence,
+        track=annotation.track,
         attributes=annotation.attributes,
         metadata=annotation.metadata,
     )

@@ -18,6 +18,7 @@ class SourceOptions(Struct, frozen=True, kw_only=True):
         skip_invalid: leave out annotations that are not valid.
         match_names: names that differ as tools make them differ (folders, extensions, prefixes) mean the same
             image of a collection, or of a ground truth; see `NameMatcher`.
+        video: name of the video in the collection whose frames the images are; see `read_format`.
     """
 
     names: list[str] | None = None
@@ -25,10 +26,12 @@ class SourceOptions(Struct, frozen=True, kw_only=True):
     label_rules: LabelRules | None = None
     skip_invalid: bool = False
     match_names: bool = False
+    video: str | None = None
 
     @property
     def change_nothing(self) -> bool:
         """Whether annotations are taken as they are."""
         rules = self.label_rules
         is_labelled = rules is None or rules.change_nothing
-        return is_labelled and self.scores.is_plain and not self.skip_invalid
+        is_plain = self.scores.is_plain and not self.skip_invalid and self.video is None
+        return is_labelled and is_plain

@@ -8,6 +8,7 @@ from layernext.model.geometry.kind import (
     Box,
     GeometryKind,
     Point,
+    Track,
 )
 from layernext.model.geometry.kinds import (
     GEOMETRIES,
@@ -68,6 +69,7 @@ __all__ = [
     "RotatedBox",
     "RunLengths",
     "SemanticMask",
+    "Track",
     "box_of_corners",
     "built_from_kinds",
     "compressed",

@@ -16,6 +16,9 @@ Point: TypeAlias = tuple[float, float]
 Box: TypeAlias = tuple[float, float, float, float]
 """x, y, width, height."""
 
+Track: TypeAlias = int | str
+"""The id of a tracked object, as the tracker writes it."""
+
 BOX_CODE = 1
 """The code of rectangles: as what the pages draw a kind that they do not know."""
 
@@ -37,7 +40,13 @@ class AttributeValue(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class AnnotationFields(
-    Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="type"
+    Struct,
+    frozen=True,
+    kw_only=True,
+    gc=False,
+    omit_defaults=True,
+    tag_field="type",
+    forbid_unknown_fields=True,  # a newer version may have written them: they must not vanish
 ):
     """What every annotation has; each kind adds its coordinates.
 
@@ -45,6 +54,7 @@ class AnnotationFields(
         geometry: name of the kind.
         label: the class.
         confidence: the model's score, 0 to 1, or None.
+        track: which object this is, the same in every frame of a sequence: an integer or a string; or None.
         attributes: attribute name to its values, best first.
         metadata: free fields of the user, any JSON values.
     """
@@ -53,6 +63,7 @@ class AnnotationFields(
 
     label: str
     confidence: float | None = None
+    track: Track | None = None
     attributes: dict[str, list[AttributeValue]] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
 

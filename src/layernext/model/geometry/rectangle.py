@@ -24,6 +24,7 @@ class Rectangle(AnnotationFields, tag="rectangle", frozen=True, kw_only=True, gc
             edge, then the sides, none negative; pixels, or fractions of the image if normalized.
         label: the class.
         confidence: the model's score, 0 to 1, or None.
+        track: which object this is, the same in every frame of a sequence: an integer or a string; or None.
         attributes: attribute name to its values, best first.
         metadata: free fields of the user, any JSON values.
     """

@@ -163,6 +163,19 @@ class Items:
             rows = {row.id: row for row in connection.execute(query)}
         return [_item(rows[image_id]) for image_id in image_ids if image_id in rows]
 
+    def list_siblings(
+        self, image_id: int, names: Sequence[str], within: Within = None
+    ) -> list[ItemRow]:
+        """The items of some names in the collection of an image, in any order; none if the image may not be seen."""
+        of_image = sa.select(image.c.collection_id).where(image.c.id == image_id)
+        same_collection = image.c.collection_id == of_image.scalar_subquery()
+        storable = [name for name in names if is_storable(name)]
+        query = _rows().where(same_collection, image.c.name.in_(storable), _is_there())
+        if within is not None:
+            query = query.where(image.c.collection_id.in_(within))
+        with self._database.read() as connection:
+            return [_item(row) for row in connection.execute(query)]
+
     def list_after(self, item_filter: ItemFilter, *, after: int, limit: int) -> list[ItemRow]:
         """Items in the order they came, those behind one of them."""
         with (

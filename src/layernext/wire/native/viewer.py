@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from layernext.model import Mode
+from layernext.model import Mode, Track
 from layernext.wire.native.items import ITEMS_PATH
 from layernext.wire.native.protocol import BASE_PATH
 
@@ -20,6 +20,11 @@ OVERLAYS_PATH = f"{ITEMS_PATH}/overlays"
 """POST `OverlayRequest`, answer `Overlays`."""
 
 MAX_OVERLAY_ITEMS = 500
+
+TRAILS_PATH = f"{ITEMS_PATH}/trails"
+"""POST `TrailRequest`, answer `Trails`."""
+
+MAX_TRAIL_FRAMES = 50
 
 IMAGES_PATH = f"{BASE_PATH}/images"
 """Below it: ``/<image id>/thumbnail``, GET."""
@@ -110,6 +115,41 @@ class Overlays(Struct, frozen=True, kw_only=True):
 
     labels: list[str]
     items: list[OverlayItem]
+
+
+class TrailRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Of which image, and of which runs, trails are wanted.
+
+    Attributes:
+        item: number of the image.
+        runs: model runs and ground truths.
+        frames: how many frames before the image and after it.
+    """
+
+    item: ItemNumber
+    runs: Annotated[list[RunChoice], Meta(max_length=20)] = []
+    frames: Annotated[int, Meta(ge=1, le=MAX_TRAIL_FRAMES)] = 15
+
+
+class Trail(Struct, frozen=True, array_like=True):
+    """Where an object is in the frames around an image.
+
+    Attributes:
+        run: its place in the request.
+        track: id of the track, which the image has in this run, too.
+        points: for each frame in which the object is: the frame's distance from the image, and x and y of the center of
+            the object's box, in pixels; by distance.
+    """
+
+    run: int
+    track: Track
+    points: list[tuple[int, float, float]]
+
+
+class Trails(Struct, frozen=True, kw_only=True):
+    """The trails of an image; none if its name does not say that it is a frame."""
+
+    trails: list[Trail]
 
 
 class SignInLink(Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from layernext.model import (
     Keypoints,
     RotatedBox,
     find_names_problem,
+    find_tracks_problem,
     is_number,
     kind_of,
     listed,
@@ -52,7 +53,7 @@ class Shape(Struct, rename="camel"):
     """A shape as it is received.
 
     Only this package writes `rotation`, into the polygon of a rotated box, and `keypoints`, into the points of
-    keypoints; each beside the box.
+    keypoints, each beside the box; and `track`.
 
     Ids, numbers and times in it are made by the client and mean nothing to the stack; they are
     skipped.
@@ -64,6 +65,7 @@ class Shape(Struct, rename="camel"):
     box_boundaries_and_dimensions: Box | None = None
     points: list[tuple[_Number, _Number]] | None = None
     rotation: _Number | None = None
+    track: Any = None
     keypoints: list[tuple[_Number, _Number, _Number]] | None = None
     metadata: dict[str, Any] | None = None
 
@@ -160,6 +162,8 @@ def _annotation(
     common: dict[str, Any] = {
         "label": label,
         "confidence": shape.confidence,
+        # What is no track comes from a client that means something else.
+        "track": None if find_tracks_problem(shape.track) else shape.track,
         "attributes": attributes,
         # 1.1.1 puts it on the label (and only if there are attributes), 2.3.4 on the shape.
         "metadata": shape.metadata or shape.label.metadata or {},
@@ -251,6 +255,8 @@ def shape_from_annotation(
     }
     if annotation.confidence is not None:
         shape["confidence"] = annotation.confidence
+    if annotation.track is not None:
+        shape["track"] = annotation.track
     kind = kind_of(annotation)
     shape |= kind.to_published(kind.coordinates_of(annotation))
     values: dict[str, list[dict[str, Any]]] = {}

@@ -21,6 +21,7 @@ from layernext.stack.api.native import (
     projects,
     run_statistics,
     status,
+    trails,
     uploads,
     users,
     viewer,
@@ -49,6 +50,7 @@ ROUTES = [
     *audit.ROUTES,
     *status.ROUTES,
     *overlays.ROUTES,
+    *trails.ROUTES,
     *viewer.ROUTES,
 ]
 

@@ -59,6 +59,7 @@ _FIELDS = [
     Field("annotation.label", "text", of_set=True),
     Field("annotation.count", "number", of_set=True),
     Field("annotation.confidence", "number", of_set=True),
+    Field("annotation.track", "text", of_set=True),
     Field("annotation.geometry", "word", tuple(KINDS), of_set=True),
     Field("annotation.area", "number", of_set=True),
     Field("annotation.width", "number", of_set=True),

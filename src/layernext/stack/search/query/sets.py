@@ -51,10 +51,18 @@ class SetConditions:
         self.confidences = by_name.get("annotation.confidence", [])
         self.counts = by_name.get("annotation.count", [])
         self.geometries = by_name.get("annotation.geometry", [])
+        self.tracks = by_name.get("annotation.track", [])
         self.measures = {name: by_name[name] for name in MEASURES if name in by_name}
         self.attributes = _group(by_name, ATTRIBUTE)
         self.metadata = _group(by_name, ANNOTATION_METADATA)
         self._sure, self._maybe = _tables(self.confidences)
+
+    @property
+    def _needs_json(self) -> bool:
+        """Whether there are conditions that the arrays cannot decide."""
+        return bool(
+            self.geometries or self.tracks or self.attributes or self.measures or self.metadata
+        )
 
     @property
     def is_impossible(self) -> bool:
@@ -82,7 +90,7 @@ class SetConditions:
             low, high = _counted(block, pairs, sure), _counted(block, pairs, maybe)
         else:
             low = high = _summed(block, pairs)
-        if self.geometries or self.attributes or self.measures or self.metadata:
+        if self._needs_json:
             low = np.zeros(sets, np.int64)
         is_same = low == high
         if self.counts:
@@ -133,7 +141,7 @@ class SetConditions:
             return False
         if not all(annotation.geometry in geometry.values for geometry in self.geometries):
             return False
-        if self.measures and not self._measures_hold(annotation, scale):
+        if not self._tracks_hold(annotation) or not self._measures_hold(annotation, scale):
             return False
         if not all(
             name in annotation.metadata and holds(condition, _plain(annotation.metadata[name]))
@@ -150,8 +158,16 @@ class SetConditions:
             for condition in conditions
         )
 
+    def _tracks_hold(self, annotation: Annotation) -> bool:
+        track = annotation.track
+        return not self.tracks or (
+            track is not None and all(holds(condition, str(track)) for condition in self.tracks)
+        )
+
     def _measures_hold(self, annotation: Annotation, scale: Scale) -> bool:
         """Whether area, width and height fulfil their conditions; not if nobody knows them."""
+        if not self.measures:
+            return True
         kind = kind_of(annotation)
         coordinates = kind.coordinates_of(annotation)
         width, height = (1, 1) if kind.is_in_pixels else scale

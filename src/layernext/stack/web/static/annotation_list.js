@@ -77,6 +77,7 @@ export class AnnotationList {
       swatch(shape.label),
       h("span", { class: "grow" }, shape.label),
       outcome ? h("span", { class: "outcome" }, outcome) : null,
+      shape.track === null ? null : h("span", { class: "muted small number", title: "Track" }, `#${shape.track}`),
       h("span", { class: "muted small" }, kindNamed(shape.type)?.word ?? shape.type),
       h("span", { class: "number score" }, shape.confidence === null ? "" : shape.confidence.toFixed(2)),
     );
@@ -118,6 +119,7 @@ function detailsOf(shape) {
   return h(
     "dl",
     {},
+    shape.track === null ? null : [h("dt", {}, "track"), h("dd", { class: "number" }, String(shape.track))],
     shape.confidence === null ? null : [h("dt", {}, "confidence"), h("dd", { class: "number" }, String(shape.confidence))],
     shape.attributes.map(({ name, value, confidence }) => [
       h("dt", {}, name),

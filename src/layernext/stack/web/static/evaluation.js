@@ -8,6 +8,7 @@ import { percent, score, short, signed } from "./format.js";
 import { TallyList } from "./tallies.js";
 import { sortableTable } from "./table.js";
 import { tile } from "./tiles.js";
+import { trackingView } from "./tracking.js";
 
 const MAIN = ["AP", "AP50", "AP75"];
 const OF_IMAGES = ["accuracy", "macro_f1", "AUC"];
@@ -80,6 +81,7 @@ export class EvaluationView {
     fill(
       this.element,
       this.#summary(result),
+      trackingView(result),
       this.#curves(result),
       h("h3", {}, "Labels"),
       this.#labels(result),

@@ -9,6 +9,8 @@ import { fetchOutcomes, legend, pairsOf, styleOf, wordOf } from "./outcomes.js";
 import { fetchSets } from "./sets.js";
 import { frameOf, isShown, knownLabels, loadColors, loadSkeletons } from "./shapes.js";
 import { Stage, same } from "./stage.js";
+import { findFrame } from "./video_frames.js";
+import { fetchTrails } from "./trails.js";
 import { fetchOrder, idOf, readState, searchOf, usualRuns } from "./state.js";
 
 const data = pageData();
@@ -19,6 +21,7 @@ let number = data.number;
 let numbers = null; // all images of the query, once they have come
 let runs = [];
 let item = null;
+let still = null; // the frame of a video that the image is, if it has no file of its own
 let sets = [];
 let asking = new AbortController();
 let outcomeOf = null; // while matches are shown
@@ -81,6 +84,7 @@ const slider = confidenceSlider(
 const layout = h("button", { type: "button", "aria-pressed": "false", onclick: switchLayout, title: "Each run in its own pane (s)" }, "Side by side");
 const match = h("button", { type: "button", "aria-pressed": "false", onclick: switchMatches, title: "Matched, missed and false annotations (m)" }, "Matches");
 const hide = h("button", { type: "button", "aria-pressed": "false", onclick: () => switchShapes(), title: "Hide the shapes (h)" }, "Hide shapes");
+const trails = h("button", { type: "button", "aria-pressed": "true", hidden: true, onclick: switchTrails, title: "Where tracked objects were and will be (t)" }, "Trails");
 const zoomButtons = h(
   "span",
   { class: "zoom" },
@@ -89,7 +93,7 @@ const zoomButtons = h(
   h("button", { type: "button", onclick: () => stage.actual(), title: "Actual pixels (1)" }, "1:1"),
   h("button", { type: "button", class: "icon", "aria-label": "Zoom in", title: "Zoom in (+)", onclick: () => stage.zoom(1) }, "+"),
 );
-fill(find("#controls"), runsControl.element, labelsControl.element, slider.element, layout, match, hide, h("span", { class: "grow" }), zoomButtons);
+fill(find("#controls"), runsControl.element, labelsControl.element, slider.element, layout, match, hide, trails, h("span", { class: "grow" }), zoomButtons);
 
 function refilter() {
   write();
@@ -141,6 +145,29 @@ function showLegend() {
   if (outcomeOf) stage.element.append(legend(sets, outcomeOf, seen));
 }
 
+/** Draw where the tracked objects of this image were and will be, unless that is switched off. */
+async function showTrails() {
+  stage.trails = new Map();
+  const hasTracks = item.content_type === "image" && sets.some((set) => set.shapes.some((shape) => shape.track !== null));
+  trails.hidden = !hasTracks;
+  if (!hasTracks || trails.getAttribute("aria-pressed") === "false") return void stage.redraw();
+  const { signal } = asking;
+  try {
+    const found = await fetchTrails(number, sets, signal);
+    if (signal.aborted) return;
+    stage.trails = found;
+    stage.redraw();
+  } catch (error) {
+    if (error.name !== "AbortError") toast(sentence(error));
+  }
+}
+
+function switchTrails() {
+  if (trails.hidden) return;
+  trails.setAttribute("aria-pressed", String(trails.getAttribute("aria-pressed") === "false"));
+  showTrails();
+}
+
 function switchShapes() {
   stage.hideShapes(!stage.areShapesHidden);
   hide.setAttribute("aria-pressed", String(stage.areShapesHidden));
@@ -150,7 +177,7 @@ function switchShapes() {
 
 async function fetchImage(wanted, signal) {
   const one = await ask(`/api/v1/items/${idOf(wanted)}`, { signal });
-  return { one, found: await fetchSets({ collection: data.collection_id, name: one.name, number: wanted }, chosenRuns(), signal) };
+  return { one, frame: await findFrame(one, signal), found: await fetchSets({ collection: data.collection_id, name: one.name, number: wanted }, chosenRuns(), signal) };
 }
 
 function inAdvance(wanted) {
@@ -169,12 +196,14 @@ async function load({ keepView = false } = {}) {
   element.setAttribute("aria-busy", "true");
   try {
     const known = ahead.get(number);
-    const { one, found } = await (known ?? fetchImage(number, signal));
+    const { one, frame, found } = await (known ?? fetchImage(number, signal));
     if (signal.aborted) return;
     item = one;
+    still = frame;
     sets = found;
     for (const set of sets) set.isShown = true;
     show({ keepView });
+    showTrails();
     const [run, index] = (state.selected ?? "").split(".").map(Number);
     select(stage.find({ run, index }) ? { run, index } : null, true);
     list.mark(null, stage.selected, true);
@@ -206,14 +235,14 @@ function show({ keepView }) {
   stage.outcomeOf = () => null;
   list.show(sets, item);
   if (item.content_type === "image") {
-    const frame = frameOf({ ...item, sets });
+    const frame = frameOf({ ...item, width: item.width ?? still?.width, height: item.height ?? still?.height, sets });
     const sources = [];
     if (item.state === "ready") sources.push(`/api/v1/images/${item.id}/thumbnail`);
     if (item.url) sources.push(localUrl(item.url));
     const failure = () => toast("This browser cannot show this format; a small picture is shown instead.");
-    stage.show({ frame, sources, groups: groups(), keepView, onfailure: failure });
+    stage.show({ frame, sources, still, groups: groups(), keepView, onfailure: failure });
     showMatches();
-    note(item.has_file ? null : "This image has no file yet; its annotations are stored.");
+    note(item.has_file || still ? null : "This image has no file yet; its annotations are stored.");
   } else {
     stage.panes = [];
     fill(stage.element, item.content_type === "video" ? player() : otherFile());
@@ -291,6 +320,7 @@ bind("Image", [
   ["s", "Runs side by side or overlaid", () => !layout.disabled && switchLayout()],
   ["m", "Show matched, missed and false annotations", switchMatches],
   ["h", "Hide or show the shapes", switchShapes],
+  ["t", "Hide or show the trails of tracks", switchTrails],
   ["[", "Show less confident annotations", () => nudge(-0.05)],
   ["]", "Show only more confident annotations", () => nudge(0.05)],
   ["g", "Back to the grid", () => location.assign(find("#to-grid").href)],

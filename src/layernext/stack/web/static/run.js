@@ -117,7 +117,7 @@ const truths = () => runs.filter((one) => !(one.name === run.name && one.mode ==
 
 function describe(info) {
   const { settings } = info;
-  return [`against ${info.ground_truth}`, EVALUATED[settings.geometry ?? "rectangle"].toLowerCase(), settings.protocol, info.dataset && `${info.dataset}${info.split ? `, ${info.split}` : ""}`].filter(Boolean).join(" · ");
+  return [`against ${info.ground_truth}`, EVALUATED[settings.geometry ?? "rectangle"].toLowerCase(), settings.protocol, settings.tracking && "tracks", info.dataset && `${info.dataset}${info.split ? `, ${info.split}` : ""}`].filter(Boolean).join(" · ");
 }
 
 function showControls() {
@@ -148,11 +148,12 @@ function currency() {
 function newForm() {
   const truth = h("select", { name: "truth" }, truths().map((one) => h("option", { value: `${one.mode} ${one.name}` }, one.mode === "human" ? one.name : `${one.name} (model run)`)));
   const geometry = h("select", { name: "geometry" }, geometries.map((name) => h("option", { value: name }, EVALUATED[name])));
-  const form = h("form", { class: "head-tools evaluation-new" }, h("label", { class: "inline" }, "Ground truth ", truth), h("label", { class: "inline" }, "Geometry ", geometry), h("button", { type: "submit", class: evaluations.length ? null : "primary" }, "Evaluate"));
+  const tracking = h("input", { type: "checkbox", name: "tracking" });
+  const form = h("form", { class: "head-tools evaluation-new" }, h("label", { class: "inline" }, "Ground truth ", truth), h("label", { class: "inline" }, "Geometry ", geometry), h("label", { class: "inline", title: "HOTA, MOTA and IDF1 of annotations with tracks" }, tracking, " Tracks"), h("button", { type: "submit", class: evaluations.length ? null : "primary" }, "Evaluate"));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const [mode, ...name] = truth.value.split(" ");
-    start({ body: { collection, run: run.name, run_mode: run.mode, ground_truth: name.join(" "), truth_mode: mode, settings: { geometry: geometry.value } } });
+    start({ body: { collection, run: run.name, run_mode: run.mode, ground_truth: name.join(" "), truth_mode: mode, settings: { geometry: geometry.value, ...(tracking.checked ? { tracking: true } : {}) } } });
   });
   return evaluations.length ? h("details", {}, h("summary", {}, "Another evaluation"), form) : form;
 }

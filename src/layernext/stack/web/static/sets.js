@@ -55,6 +55,7 @@ function shapeOf(one, usual, index) {
     label: one.label,
     geometry: kind?.code ?? 0,
     confidence: one.confidence ?? null,
+    track: isV2 ? (one.track ?? null) : null,
     coordinates: kind ? readCoordinates(kind, one) : [],
     attributes: isV2 ? plain(one.attributes ?? {}) : Object.entries(one.metadata ?? {}).map(([name, value]) => ({ name, value, confidence: null })),
     metadata: isV2 ? Object.entries(one.metadata ?? {}) : [],

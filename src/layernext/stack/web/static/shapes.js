@@ -5,7 +5,7 @@
 
 /**
  * @typedef {{label: string, geometry: number, confidence: number | null, coordinates: number[], index?: number,
- *   type?: string, bounds?: number[]}} Shape
+ *   type?: string, track?: number | string | null, bounds?: number[]}} Shape
  * @typedef {{run: number, isNormalized: boolean, shapes: Shape[], name?: string, mode?: string}} ShapeSet
  *   `run` is the place of its run among the runs that are shown
  * @typedef {{width: number, height: number}} Size

@@ -2,6 +2,8 @@
 
 import { h } from "./dom.js";
 import { kindOf, toPixels } from "./geometry/kinds.js";
+import { drawTrails } from "./trails.js";
+import { framePicture } from "./video_frames.js";
 import { DASHES, byConfidence, colorOf, hasFractions, isShown, skeletonOf, tint, trace } from "./shapes.js";
 
 const MOST_ZOOM = 64;
@@ -29,6 +31,8 @@ export class Stage {
     this.hovered = null;
     this.selected = null;
     this.areShapesHidden = false;
+    /** @type {Map<string, number[][]>} of the image's tracks; empty while they are not shown */
+    this.trails = new Map();
     /** @type {(set: object, shape: object) => {key: string, color: string, dash: number[], width?: number} | null} */
     this.outcomeOf = () => null;
     this.pending = 0;
@@ -47,18 +51,18 @@ export class Stage {
 
   /**
    * Show an image, in one pane for each group of sets.
-   * @param {{frame: import("./shapes.js").Size, sources: string[], keepView?: boolean, onfailure?: () => void,
+   * @param {{frame: import("./shapes.js").Size, sources: string[], still?: {url: string, seconds: number} | null, keepView?: boolean, onfailure?: () => void,
    *   groups: {title: string | null, sets: import("./shapes.js").ShapeSet[]}[]}} what
-   *   `sources` from the small picture to the whole one; none shows a placeholder.
+   *   `sources` from the small picture to the whole one; none shows a placeholder. Or `still`, a frame of a video.
    */
-  show({ frame, sources, groups, keepView = false, onfailure = () => {} }) {
+  show({ frame, sources, groups, still = null, keepView = false, onfailure = () => {} }) {
     this.frame = frame;
     this.sets = groups.flatMap((group) => group.sets);
     this.addBounds();
-    this.panes = groups.map(({ title, sets }) => this.makePane(title, sets, sources, onfailure));
+    this.panes = groups.map(({ title, sets }) => this.makePane(title, sets, sources, onfailure, still));
     this.element.replaceChildren(...this.panes.map((pane) => pane.element));
     this.element.style.setProperty("--panes", String(this.panes.length));
-    this.element.classList.toggle("is-placeholder", sources.length === 0);
+    this.element.classList.toggle("is-placeholder", sources.length === 0 && !still);
     this.hovered = this.selected = null;
     if (keepView && !this.fitted) this.resize();
     else this.fit();
@@ -90,13 +94,13 @@ export class Stage {
     }
   }
 
-  makePane(title, sets, sources, onfailure) {
+  makePane(title, sets, sources, onfailure, still) {
     const images = sources.map((source, at) => {
       const image = h("img", { alt: "", draggable: "false", src: source });
       if (at === sources.length - 1) image.addEventListener("error", () => { image.hidden = true; onfailure(); });
       return image;
     });
-    const sheet = h("div", { class: "sheet" }, images);
+    const sheet = h("div", { class: "sheet" }, still ? framePicture(still, onfailure) : images);
     const canvas = h("canvas", { "aria-hidden": "true" });
     const heading = h("span", { class: "pane-title", hidden: title === null }, title ?? "");
     const chips = h("ul", { class: "image-labels", "aria-label": "Labels of the image" });
@@ -352,6 +356,7 @@ export class Stage {
     pen.clearRect(0, 0, width, height);
     this.drawChips(pane);
     if (this.areShapesHidden) return;
+    for (const set of pane.sets) drawTrails(pen, { set, trails: this.trails, isVisible: (shape) => this.isVisible(shape), view });
     for (const set of pane.sets) this.drawSet(pen, set);
     for (const place of [this.selected, this.hovered]) this.drawMarked(pen, pane, place);
   }
@@ -415,7 +420,7 @@ export class Stage {
     pen.strokeStyle = colorOf(shape.label);
     pen.lineWidth = 1.5;
     pen.stroke(path);
-    const text = shape.confidence === null ? shape.label : `${shape.label} ${shape.confidence.toFixed(2)}`;
+    const text = textOf(shape);
     pen.font = "600 13px system-ui, sans-serif";
     const x = Math.max(2, shape.bounds[0] * sx + view.x);
     const y = Math.max(20, shape.bounds[1] * sy + view.y - 6);
@@ -424,6 +429,12 @@ export class Stage {
     pen.fillStyle = "#fff";
     pen.fillText(text, x + 6, y - 1);
   }
+}
+
+/** What is written at a shape: its label, and its track and confidence if it has them. */
+function textOf({ label, track, confidence }) {
+  const parts = [label, track === null ? null : `#${track}`, confidence === null ? null : confidence.toFixed(2)];
+  return parts.filter((part) => part !== null).join(" ");
 }
 
 export const same = (one, other) => one === other || (one && other && one.run === other.run && one.index === other.index);
