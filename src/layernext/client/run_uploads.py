@@ -22,7 +22,14 @@ from layernext.formats import (
     SourceOptions,
     read_format,
 )
-from layernext.model import Geometry, LabelClass, Mode, find_names_problem
+from layernext.model import (
+    Geometry,
+    LabelClass,
+    Mode,
+    extra_key_notes,
+    find_names_problem,
+    show,
+)
 from layernext.wire.native import KeyKind, UploadRequest
 
 
@@ -52,9 +59,17 @@ def upload_source(
     """
     started = time.monotonic()
     source.prepare(progress)
-    return connection.protocol.upload(
+    report = connection.protocol.upload(
         request, source, resume=resume, progress=progress, started=started, job_id=job_id
     )
+    warnings = {**source.warnings, **report.warnings}
+    lost = (
+        {}
+        if connection.is_native
+        else {what: warnings.pop(what) for what in extra_key_notes(warnings)}
+    )
+    losses = {what.replace(" is kept", ""): count for what, count in lost.items()}
+    return msgspec.structs.replace(report, warnings=warnings, losses={**report.losses, **losses})
 
 
 def upload_file(
@@ -62,13 +77,19 @@ def upload_file(
     request: UploadRequest,
     path: str | os.PathLike[str],
     *,
+    strict: bool = False,
     validate: Validate,
     resume: bool,
     progress: ProgressChoice,
 ) -> UploadReport:
     """Upload a LayerNext JSON file; see `upload_source`."""
-    source = FileSource(path, request.geometry, validate)
-    return upload_source(connection, request, source, resume=resume, progress=progress)
+    source = FileSource(path, request.geometry, validate, strict=strict)
+    report = upload_source(connection, request, source, resume=resume, progress=progress)
+    lost = {
+        f"the key {show(key)} of the file, which is too large": (1, show(key))
+        for key in source.too_large_keys
+    }
+    return msgspec.structs.replace(report, losses={**report.losses, **lost})
 
 
 def format_reader(
@@ -143,9 +164,8 @@ def upload_format(
         connection.protocol.declare_classes(request.collection or "", declared)
     return msgspec.structs.replace(
         report,
-        losses=source.losses.counts,
+        losses={**report.losses, **source.losses.counts},
         lost_shapes=source.losses.shapes,
-        warnings=source.losses.warnings,
         skipped=source.losses.problems.count,
         problems=[str(problem) for problem in source.losses.problems.entries],
     )

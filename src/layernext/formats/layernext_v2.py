@@ -32,7 +32,7 @@ from layernext.formats.layernext_json import (
     detect_geometry,
     iter_raw_images,
 )
-from layernext.model import ImageAnnotations, ImageDecoder, decode_trusted
+from layernext.model import ImageAnnotations, ImageDecoder, decode_trusted, encode_image, show
 
 HOLDS = Holds(
     geometries={
@@ -71,9 +71,12 @@ class LayerNextWriter(FileOfImages):
         if sample.split:
             self.losses.note("the split", sample.image)
         image = ImageAnnotations(
-            image=sample.image, annotations=sample.annotations, normalized=sample.normalized
+            image=sample.image,
+            annotations=sample.annotations,
+            normalized=sample.normalized,
+            extra=sample.extra,
         )
-        self.file.write(msgspec.json.encode(image))
+        self.file.write(encode_image(image, where=sample.image))
 
 
 class _Run(msgspec.Struct):
@@ -101,8 +104,13 @@ def read_layernext(path: Path, losses: Losses, options: ReadOptions) -> Iterator
         is_right = decoder.try_decode(raw) is not None
         return is_right
 
+    def on_key(key: str, raw: bytes) -> None:
+        del raw
+        losses.note(f"the key {show(key)} of the file", path.name)
+
     with open_decompressed(path) as stream:
-        for number, raw in enumerate(iter_raw_images(stream, file=path.name, judge=judge)):
+        raws = iter_raw_images(stream, file=path.name, judge=judge, on_key=on_key)
+        for number, raw in enumerate(raws):
             head, plain, sample = _Run(), raw, None
             with losses.problems:
                 if not is_right and decoder.try_decode(raw) is None:
@@ -111,7 +119,7 @@ def read_layernext(path: Path, losses: Losses, options: ReadOptions) -> Iterator
                     decoder.decode(plain, index=number, file=path.name)
                 elif not options.scores.is_plain:
                     plain = _scaled_scores(raw, options.scores, f"images[{number}]")
-                image = decode_trusted(plain, geometry)
+                image = decode_trusted(plain, geometry, with_extra_keys=True)
                 width, height = size_in(options.sizes, image.image)
                 is_normalized = image.normalized and not (width and height)
                 sample = Sample(
@@ -124,6 +132,7 @@ def read_layernext(path: Path, losses: Losses, options: ReadOptions) -> Iterator
                     run=head.run,
                     mode=head.mode if head.mode in {"machine", "human"} else None,
                     normalized=is_normalized,
+                    extra=image.extra,
                 )
             is_right = False
             if sample is not None:

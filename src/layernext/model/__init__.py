@@ -67,6 +67,13 @@ from layernext.model.evaluation_settings import (
     Protocol,
 )
 from layernext.model.export import Export
+from layernext.model.extra_keys import (
+    IMAGE_KEYS,
+    ExtraKeys,
+    encode_image,
+    extra_key_notes,
+    extra_key_problem,
+)
 from layernext.model.geometry import (
     GEOMETRIES,
     GEOMETRY_KEYS,
@@ -125,6 +132,7 @@ __all__ = [
     "COCO_THRESHOLDS",
     "GEOMETRIES",
     "GEOMETRY_KEYS",
+    "IMAGE_KEYS",
     "KINDS",
     "MAX_NAME_LENGTH",
     "METHOD",
@@ -156,6 +164,7 @@ __all__ = [
     "EvaluationSettings",
     "EvaluationStatus",
     "Export",
+    "ExtraKeys",
     "FileRecord",
     "Geometry",
     "GeometryKind",
@@ -215,7 +224,10 @@ __all__ = [
     "counts_of",
     "decode_trusted",
     "distinct_attribute_values",
+    "encode_image",
     "exif_orientation",
+    "extra_key_notes",
+    "extra_key_problem",
     "find_image_problems",
     "find_names_problem",
     "has_parts",

@@ -24,7 +24,16 @@ from msgspec import Meta, Struct, defstruct
 from layernext.errors import DataError, Problem
 from layernext.model.annotation import ImageAnnotations
 from layernext.model.check import MAX_NAME_LENGTH, find_image_problems
+from layernext.model.extra_keys import (
+    RESERVED_IMAGE_KEYS,
+    ExtraKey,
+    ExtraKeys,
+    annotation_keys,
+    iter_extra_keys,
+    with_extra,
+)
 from layernext.model.geometry import (
+    EXTRA_KEY,
     KINDS,
     Annotation,
     AttributeValue,
@@ -39,26 +48,26 @@ Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
 Confidence = Annotated[float, Meta(ge=0, le=1)]
 
 
-class _StrictValue(Struct, gc=False, forbid_unknown_fields=True):
+class _StrictValue(Struct, gc=False):
     value: Any
     confidence: Confidence | None = None
     metadata: dict[str, Any] | None = None
 
 
-class _StrictV2(Struct, gc=False, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+class _StrictV2(Struct, gc=False, kw_only=True, tag_field="type"):
     label: Name
     confidence: Confidence | None = None
     attributes: dict[Name, list[_StrictValue]] | None = None
     metadata: dict[str, Any] | None = None
 
 
-class _StrictV1(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
+class _StrictV1(Struct, gc=False, kw_only=True):
     label: Name
     confidence: Confidence | None = None
     metadata: dict[Name, Any] | None = None
 
 
-class _StrictImage(Struct, gc=False, forbid_unknown_fields=True):
+class _StrictImage(Struct, gc=False):
     image: Name
     storageName: Name | None = None  # noqa: N815 - the wire's name
     isNormalized: bool | None = None  # noqa: N815
@@ -188,13 +197,23 @@ _ESCAPED_NUL = b"\\u0000"
 _ESCAPED_COLON = b"\\u003"
 
 
-def _is_doubtful(raw: bytes | memoryview, image: CheckedImage, strict: _Strict) -> bool:
-    """Whether `raw` may have what the typed pass cannot see: U+0000 in a name, a repeated key."""
+_DOUBTFUL: list[ExtraKey] | None = None
+"""Of an image that the slow check must look at."""
+
+
+def _extra_keys(
+    raw: bytes | memoryview, image: CheckedImage, strict: _Strict
+) -> list[ExtraKey] | None:
+    """The keys of `raw` that the format does not know.
+
+    None if it may have what the typed pass cannot see: U+0000 in a name, a repeated key, a key that belongs to
+    another kind of geometry.
+    """
     # Runs for every image that is read or ingested: written for speed, measured by check_file.
     text = raw if isinstance(raw, bytes) else bytes(raw)
     # Searching for one byte is six times as fast, and most data has no escape at all.
     if b"\\" in text and (_ESCAPED_NUL in text or _ESCAPED_COLON in text):
-        return True
+        return _DOUBTFUL
     # Each key costs a colon. See `repeated_keys`; here the usual keys are counted unseen.
     annotations: list[Any] = image.annotations
     expected = 3 if isinstance(image, _StrictV2Image) else 2
@@ -204,14 +223,38 @@ def _is_doubtful(raw: bytes | memoryview, image: CheckedImage, strict: _Strict) 
         map(type, annotations)
     ):
         if any(map(strict.is_doubtful, annotations)):
-            return True
+            return _DOUBTFUL
         if not strict.colons.keys().isdisjoint(map(type, annotations)):
             surplus -= sum(map(strict.surplus_colons, annotations))
-    return surplus != 0 and _has_unexplained_colons(text, image, surplus)
+    if surplus == 0 or _is_explained(image, surplus):
+        return []
+    # A null is written but absent from `image`, so this takes the whole value.
+    whole = msgspec.json.decode(text)
+    if text.count(b":") != colons_of(whole) or _has_foreign_key(whole, annotations):
+        return _DOUBTFUL
+    return list(iter_extra_keys(whole))
 
 
-def _has_unexplained_colons(text: bytes, image: CheckedImage, surplus: int) -> bool:
-    """Whether `surplus` colons in `text` are more or fewer than optional keys and strings account for."""
+def _has_foreign_key(whole: dict[str, Any], annotations: list[Any]) -> bool:
+    """Whether an image has a key of the stack, or an annotation one of another kind or form."""
+    if not RESERVED_IMAGE_KEYS.keys().isdisjoint(whole):
+        return True
+    keys_of_all = annotation_keys() | {EXTRA_KEY}
+    for annotation, fields in zip(annotations, whole["annotations"], strict=True):
+        keys = annotation.__struct_encode_fields__
+        foreign = (fields.keys() & keys_of_all).difference(keys)
+        if foreign and not (foreign == {"type"} and isinstance(annotation, _StrictV2)):
+            return True
+        for values in (
+            (getattr(annotation, "attributes", None) and fields["attributes"]) or {}
+        ).values():
+            if any(EXTRA_KEY in value for value in values):
+                return True
+    return False
+
+
+def _is_explained(image: CheckedImage, surplus: int) -> bool:
+    """Whether optional keys and strings account for `surplus` colons, neither more nor fewer."""
     annotations: list[Any] = image.annotations
     # Plain loops: half the cost of building a list to count it.
     for annotation in annotations:
@@ -220,17 +263,14 @@ def _has_unexplained_colons(text: bytes, image: CheckedImage, surplus: int) -> b
     if surplus and isinstance(image, _StrictImage):
         surplus -= (image.storageName is not None) + (image.isNormalized is not None)
     if not surplus:
-        return False
+        return True
     # Flat metadata, which is the most common.
     flat = surplus
     for annotation in annotations:
         metadata = annotation.metadata
         if metadata is not None:
             flat -= 1 + len(metadata)
-    if not flat or surplus == _free_colons(image):
-        return False
-    # A null is written but absent from `image`, so this takes the whole value.
-    return text.count(b":") != colons_of(msgspec.json.decode(text))
+    return not flat or surplus == _free_colons(image)
 
 
 def _free_colons(image: CheckedImage) -> int:
@@ -257,10 +297,17 @@ class ImageDecoder:
     Args:
         geometry: the geometry of annotations without a ``type`` (form v1), or None if every
             annotation has to name its own (form v2).
+        refuses_extra: whether keys that the format does not know are problems; otherwise they are counted.
+
+    Attributes:
+        extra_keys: those of the images that `decode` returned, and `note_extra` was called for.
     """
 
-    def __init__(self, geometry: Geometry | None) -> None:
+    def __init__(self, geometry: Geometry | None, *, refuses_extra: bool = False) -> None:
         self.geometry = geometry
+        self.extra_keys = ExtraKeys()
+        self._refuses_extra = refuses_extra
+        self._extra_of_image: list[ExtraKey] = []
         self._strict = _strict()
         self._decode: Callable[[bytes | memoryview], CheckedImage] = (
             self._strict.v2 if geometry is None else self._strict.v1[geometry]
@@ -270,9 +317,19 @@ class ImageDecoder:
         """The image in `raw` if the fast pass accepts it; None says nothing about why not."""
         try:
             image = self._decode(raw)
-            return None if _is_doubtful(raw, image, self._strict) else image
+            extra = _extra_keys(raw, image, self._strict)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
+        if extra is None or (extra and self._refuses_extra):
+            return None
+        self._extra_of_image = extra
+        return image
+
+    def note_extra(self, index: int) -> None:
+        """Count the unknown keys of the image that `try_decode` returned last, which is at `index`."""
+        for level, key, where in self._extra_of_image:
+            self.extra_keys.add(level, key, f"images[{index}]{where}")
+        self._extra_of_image = []
 
     def decode(
         self, raw: bytes | memoryview, *, index: int = 0, file: str | None = None
@@ -289,25 +346,33 @@ class ImageDecoder:
         """
         try:
             image = self._decode(raw)
-            is_doubtful = _is_doubtful(raw, image, self._strict)
+            extra = _extra_keys(raw, image, self._strict)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return self._decode_slowly(raw, index, file, error)
-        if is_doubtful:
-            # PostgreSQL cannot store U+0000 in a name; in free values it is fine.
-            self._decode_slowly(raw, index, file, None)
+        if extra is None or (extra and self._refuses_extra):
+            # PostgreSQL cannot store U+0000 in a name; in free values it is fine. An annotation with keys of
+            # both forms is read as the other one.
+            return self._decode_slowly(raw, index, file, None)
+        self._extra_of_image = extra
+        self.note_extra(index)
         return image
 
     def _decode_slowly(
         self, raw: bytes | memoryview, index: int, file: str | None, error: Exception | None
     ) -> CheckedImage:
-        problems = find_image_problems(bytes(raw), self.geometry, index)
+        problems = find_image_problems(
+            bytes(raw), self.geometry, index, refuses_extra=self._refuses_extra
+        )
         if problems:
             raise DataError(problems, file=file) from error
         try:
-            return decode_trusted(raw, self.geometry)
+            image = decode_trusted(raw, self.geometry)
+            self._extra_of_image = list(iter_extra_keys(msgspec.json.decode(raw)))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as reason:
             # The slow check knows the same rules; if it ever misses one, report what msgspec says.
             raise DataError(Problem(f"images[{index}]", str(reason)), file=file) from reason
+        self.note_extra(index)
+        return image
 
 
 class _ReadV1(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
@@ -394,16 +459,26 @@ def _typed(annotations: list[Any], kind: GeometryKind[Any]) -> list[Annotation]:
     return typed
 
 
-def decode_trusted(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAnnotations:
+def decode_trusted(
+    raw: bytes | memoryview, geometry: Geometry | None, *, with_extra_keys: bool = False
+) -> ImageAnnotations:
     """The image in `raw` as typed data, without checking ranges: for what a stack has stored.
 
     Args:
         raw: one JSON object, form v1 or v2.
         geometry: that of annotations without a ``type``; None for form v2.
+        with_extra_keys: also what the format does not know, in ``extra``. That takes more time.
 
     Raises:
         msgspec.ValidationError: `raw` is not an image in either form.
     """
+    image = _decode_known(raw, geometry)
+    if with_extra_keys and _may_have_extra_keys(raw, image, is_v1=geometry is not None):
+        return with_extra(image, msgspec.json.decode(raw))
+    return image
+
+
+def _decode_known(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAnnotations:
     trusted = _trusted()
     try:
         image = trusted.v2(raw) if geometry is None else trusted.v1(raw)
@@ -412,6 +487,21 @@ def decode_trusted(raw: bytes | memoryview, geometry: Geometry | None) -> ImageA
     if geometry is None:
         return _whole(image, image.annotations)
     return _whole(image, _typed(image.annotations, KINDS[geometry]))
+
+
+def _may_have_extra_keys(raw: bytes | memoryview, image: ImageAnnotations, *, is_v1: bool) -> bool:
+    """Whether `raw` has more colons than the usual keys account for."""
+    text = raw if isinstance(raw, bytes) else bytes(raw)
+    expected = 2 + (image.storage_name is not None) + image.normalized
+    required = 2 if is_v1 else 3
+    for annotation in image.annotations:
+        fields = annotation.attributes if is_v1 else annotation.metadata
+        if is_v1 is False and annotation.attributes:
+            return True
+        expected += required + (annotation.confidence is not None) + (len(fields) + 1 if fields else 0)
+        if KINDS[annotation.geometry].key is None:
+            expected -= 1
+    return text.count(b":") != expected
 
 
 def convert_trusted(fields: Any, *, strict: bool = True) -> ImageAnnotations:
@@ -452,7 +542,8 @@ def _decode_mixed(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAn
                         del value["metadata"]
             annotation: Annotation = msgspec.convert(present, trusted.annotation)
         else:
-            v1_annotation = msgspec.convert(present, trusted.v1_type)
+            v1_fields = {key: value for key, value in present.items() if key in annotation_keys()}
+            v1_annotation = msgspec.convert(v1_fields, trusted.v1_type)
             (annotation,) = _typed([v1_annotation], KINDS[geometry])
         annotations.append(annotation)
     return _whole(image, annotations)

@@ -26,7 +26,7 @@ from functools import partial
 
 import msgspec
 import zstandard
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from layernext.client.annotations.image_names import ImageCount, image_numbers
 from layernext.client.annotations.sources import Source
@@ -116,8 +116,10 @@ class _Session:
         self._image_count = ImageCount()
         self._repeated_images = 0
 
-    def send_all(self, batches: Iterator[Batch], advance: Advance) -> None:
-        """Send every batch, a few at a time, and end the upload."""
+    def send_all(
+        self, batches: Iterator[Batch], advance: Advance, file_keys: Callable[[], dict[str, bytes]]
+    ) -> None:
+        """Send every batch, a few at a time, and end the upload with the keys of the file."""
         pending: deque[Future[_Outcome]] = deque()
         count = 0
         with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="layernext-upload") as pool:
@@ -148,7 +150,9 @@ class _Session:
             "POST",
             native.finish_path(self._state.id),
             UploadState,
-            json=FinishRequest(batches=count),
+            json=FinishRequest(
+                batches=count, file_keys={key: Raw(raw) for key, raw in file_keys().items()}
+            ),
         )
 
     def _has(self, batch: Batch) -> bool:
@@ -302,7 +306,7 @@ def _send_source(
         ),
         show_progress(progress, f"uploading {session.run}", source.total) as advance,
     ):
-        session.send_all(iter_batches(source.lines(), offer), advance)
+        session.send_all(iter_batches(source.lines(), offer), advance, lambda: source.file_keys)
     return report()
 
 

@@ -149,6 +149,7 @@ class Runs(Group):
                 annotations=in_pixels(image, width, height),
                 width=width,
                 height=height,
+                extra=image.extra,
             )
         if not count:
             raise NotFound(f"{collection!r} has no annotations of {run!r}", status=404)

@@ -2,6 +2,7 @@
 
 from layernext.model.geometry.image_label import ImageLabel
 from layernext.model.geometry.kind import (
+    EXTRA_KEY,
     AnnotationFields,
     AttributeValue,
     Box,
@@ -40,6 +41,7 @@ from layernext.model.geometry.run_lengths import (
 )
 
 __all__ = [
+    "EXTRA_KEY",
     "GEOMETRIES",
     "GEOMETRY_KEYS",
     "KINDS",

@@ -22,22 +22,36 @@ BOX_CODE = 1
 Coordinates = TypeVar("Coordinates")
 
 
-class AttributeValue(Struct, frozen=True, gc=False, omit_defaults=True):
+EXTRA_KEY = "(extra)"
+"""The JSON key of ``extra``, where a struct is encoded as it is; files have these keys beside the others."""
+
+
+class AttributeValue(
+    Struct, frozen=True, gc=False, omit_defaults=True, rename={"extra": EXTRA_KEY}
+):
     """One value of a label's attribute.
 
     Attributes:
         value: any JSON value; most often a string such as ``"red"``.
         confidence: the model's score for this value, 0 to 1, or None if it gave none.
         metadata: free fields of the user.
+        extra: keys beside these that the JSON has and the format does not know.
     """
 
     value: Any
     confidence: float | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 class AnnotationFields(
-    Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="type"
+    Struct,
+    frozen=True,
+    kw_only=True,
+    gc=False,
+    omit_defaults=True,
+    tag_field="type",
+    rename={"extra": EXTRA_KEY},
 ):
     """What every annotation has; each kind adds its coordinates.
 
@@ -47,6 +61,7 @@ class AnnotationFields(
         confidence: the model's score, 0 to 1, or None.
         attributes: attribute name to its values, best first.
         metadata: free fields of the user, any JSON values.
+        extra: keys beside these that the JSON has and the format does not know.
     """
 
     geometry: ClassVar[str]
@@ -55,6 +70,7 @@ class AnnotationFields(
     confidence: float | None = None
     attributes: dict[str, list[AttributeValue]] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 class GeometryKind(Generic[Coordinates]):

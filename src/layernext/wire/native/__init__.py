@@ -111,6 +111,7 @@ from layernext.wire.native.status import (
     StackStatus,
 )
 from layernext.wire.native.uploads import (
+    MAX_FILE_KEYS_BYTES,
     BatchResult,
     FinishRequest,
     KeyKind,
@@ -170,6 +171,7 @@ __all__ = [
     "MAX_BUNDLE_BYTES",
     "MAX_BUNDLE_FILES",
     "MAX_DAYS",
+    "MAX_FILE_KEYS_BYTES",
     "MAX_NAMES",
     "MAX_OVERLAY_ITEMS",
     "MAX_PAGE",

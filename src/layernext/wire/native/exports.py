@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from layernext.model import Mode
 from layernext.wire.native.paths import DATASETS_PATH
@@ -56,6 +56,7 @@ class SampleLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
         width, height: of the image in pixels, if known.
         split: ``train``, ``validation`` or ``test``.
         run, mode: whose annotations these are.
+        extra: keys of the image that the format does not know.
     """
 
     image: str
@@ -65,6 +66,7 @@ class SampleLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     height: int | None = None
     run: str | None = None
     mode: Mode | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 class SamplePage(Struct, frozen=True, kw_only=True):

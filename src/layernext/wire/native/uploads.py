@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Raw, Struct, field
 
 from layernext.model import Geometry, Mode
 from layernext.wire.native.protocol import BASE_PATH
@@ -70,10 +70,20 @@ class BatchResult(Struct, frozen=True, kw_only=True):
     repeated: bool
 
 
-class FinishRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Ends an upload; refused while one of the batches 0 to `batches` - 1 is missing."""
+class FinishRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Ends an upload; refused while one of the batches 0 to `batches` - 1 is missing.
+
+    Attributes:
+        batches: how many it has.
+        file_keys: keys beside ``images`` in the file that it came from; kept with the run.
+    """
 
     batches: int
+    file_keys: dict[str, Raw] = field(default_factory=dict)
+
+
+MAX_FILE_KEYS_BYTES = 320 << 10
+"""JSON of the `file_keys` of a run."""
 
 
 def uploads_path() -> str:

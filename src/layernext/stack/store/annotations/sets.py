@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from layernext.errors import DataError, Problem, TooLarge
@@ -231,7 +232,7 @@ def _split(row: sa.Row[Any]) -> dict[int, content.Parts]:
     parts, start = {}, 0
     for position, count in zip(sizes[::2], sizes[1::2], strict=True):
         chunk = whole.annotations[start : start + count]
-        parts[position] = content.Parts(whole.image, chunk, whole.storageName, whole.isNormalized)
+        parts[position] = msgspec.structs.replace(whole, annotations=chunk)
         start += count
     return parts
 
