@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -82,6 +83,7 @@ def main() -> None:
         # Replace characters that the terminal cannot show, instead of failing.
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    warnings.simplefilter("ignore", UserWarning)  # for programs; commands print those of the report
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -33,7 +33,8 @@ class UploadReport(Record, frozen=True, kw_only=True):
             first.
         lost_shapes: of a file in another format, annotations that were left out, or whose shape
             became a coarser one, such as the box of a mask.
-        warnings: of a file in another format, what was read and looks wrong, likewise.
+        warnings: what was read and looks wrong, likewise: in a file in another format, and boxes that leave
+            images whose size the stack knows (it compares those of the first images of a request).
         skipped: annotations that are not valid and were left out; `problems` has the first of them.
     """
 

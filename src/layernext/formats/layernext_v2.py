@@ -45,6 +45,7 @@ HOLDS = Holds(
         "mask": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
+    sizes="kept",
     fractions=True,
     parts=True,
 )
@@ -74,6 +75,8 @@ class LayerNextWriter(FileOfImages):
             image=sample.image,
             annotations=sample.annotations,
             normalized=sample.normalized,
+            width=sample.width if sample.height else None,
+            height=sample.height if sample.width else None,
             extra=sample.extra,
         )
         self.file.write(encode_image(image, where=sample.image))
@@ -121,6 +124,8 @@ def read_layernext(path: Path, losses: Losses, options: ReadOptions) -> Iterator
                     plain = _scaled_scores(raw, options.scores, f"images[{number}]")
                 image = decode_trusted(plain, geometry, with_extra_keys=True)
                 width, height = size_in(options.sizes, image.image)
+                if not width or not height:
+                    width, height = image.width, image.height
                 is_normalized = image.normalized and not (width and height)
                 sample = Sample(
                     image=image.image,

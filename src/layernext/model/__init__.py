@@ -33,11 +33,10 @@ from layernext.model.decode import (
     CheckedImage,
     ImageDecoder,
     confidences_by_label,
-    convert_trusted,
-    decode_trusted,
     distinct_attribute_values,
     is_normalized,
     iter_attribute_values,
+    rectangles_of,
 )
 from layernext.model.display import counted, record_html, short_repr
 from layernext.model.evaluation import (
@@ -124,6 +123,7 @@ from layernext.model.stored_evaluation import (
     TallyOrder,
 )
 from layernext.model.tables import Table, Tabular
+from layernext.model.trusted import convert_trusted, decode_trusted
 
 __all__ = [
     "ALL_AREAS",
@@ -244,6 +244,7 @@ __all__ = [
     "oriented_rings",
     "parts_of",
     "record_html",
+    "rectangles_of",
     "refuse_repeated_keys",
     "register_kind",
     "rotated_corners",

@@ -32,6 +32,7 @@ class ImageAnnotations(
         annotations: the annotations in their order; may be empty: "nothing here" is a result too.
         storage_name: the bucket the image is in, or None for the stack's default.
         normalized: True if coordinates are fractions of the image's width and height, not pixels.
+        width, height: of the image in pixels, as whoever made the annotations knew it; None if it does not say.
         extra: keys beside these that the JSON has and the format does not know.
     """
 
@@ -39,4 +40,6 @@ class ImageAnnotations(
     annotations: list[Annotation]
     storage_name: str | None = None
     normalized: bool = False
+    width: int | None = None
+    height: int | None = None
     extra: dict[str, Any] = field(default_factory=dict)

@@ -25,6 +25,9 @@ from layernext.model.geometry import EXTRA_KEY, KINDS, Geometry, GeometryKind
 from layernext.model.problems import is_number, listed, show, wrong
 from layernext.model.repeated_keys import find_repeated_keys
 
+MAX_SIDE = (1 << 31) - 1
+"""Pixels of an image's width or height."""
+
 MAX_NAME_LENGTH = 512
 """Characters in an image, label or attribute name: 4 bytes each still fit a PostgreSQL index."""
 
@@ -91,6 +94,7 @@ def _image(image: Any, geometry: Geometry | None, where: str) -> Iterator[Proble
         yield from _name(image, "storageName", where, "a bucket")
     if not isinstance(image.get("isNormalized", None), bool | None):
         yield wrong(f"{where}.isNormalized", image["isNormalized"], "true or false")
+    yield from _size(image, where)
     if "annotations" not in image:
         yield Problem(f"{where}.annotations", "is missing, must be a list", "a list")
         return
@@ -100,6 +104,13 @@ def _image(image: Any, geometry: Geometry | None, where: str) -> Iterator[Proble
         return
     for position, annotation in enumerate(annotations):
         yield from _annotation(annotation, geometry, f"{where}.annotations[{position}]")
+
+
+def _size(image: dict[str, Any], where: str) -> Iterator[Problem]:
+    for side in ("width", "height"):
+        value = image.get(side)
+        if value is not None and not (type(value) is int and 1 <= value <= MAX_SIDE):
+            yield wrong(f"{where}.{side}", value, "a positive whole number of pixels")
 
 
 def _annotation(annotation: Any, geometry: Geometry | None, where: str) -> Iterator[Problem]:

@@ -12,10 +12,8 @@ In a v1 file an annotation that has ``type`` or ``attributes`` is read as v2 (do
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
@@ -23,29 +21,29 @@ from msgspec import Meta, Struct, defstruct
 
 from layernext.errors import DataError, Problem
 from layernext.model.annotation import ImageAnnotations
-from layernext.model.check import MAX_NAME_LENGTH, find_image_problems
+from layernext.model.check import MAX_NAME_LENGTH, MAX_SIDE, find_image_problems
 from layernext.model.extra_keys import (
     RESERVED_IMAGE_KEYS,
     ExtraKey,
     ExtraKeys,
     annotation_keys,
     iter_extra_keys,
-    with_extra,
 )
 from layernext.model.geometry import (
     EXTRA_KEY,
     KINDS,
-    Annotation,
-    AttributeValue,
+    Box,
     Geometry,
     GeometryKind,
     built_from_kinds,
 )
-from layernext.model.problems import show
+from layernext.model.image_types import image_type, union
 from layernext.model.repeated_keys import colons_of
+from layernext.model.trusted import decode_trusted
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
 Confidence = Annotated[float, Meta(ge=0, le=1)]
+Side = Annotated[int, Meta(ge=1, le=MAX_SIDE)]
 
 
 class _StrictValue(Struct, gc=False):
@@ -71,6 +69,8 @@ class _StrictImage(Struct, gc=False):
     image: Name
     storageName: Name | None = None  # noqa: N815 - the wire's name
     isNormalized: bool | None = None  # noqa: N815
+    width: Side | None = None
+    height: Side | None = None
 
 
 class _StrictV2Image(_StrictImage, kw_only=True, gc=False):
@@ -138,7 +138,7 @@ def _strict() -> _Strict:
             f"_Strict{name}", v2_fields, bases=(_StrictV2,), tag=kind.name, kw_only=True, gc=False
         )
         v1_type = defstruct(f"_StrictV1{name}", fields, bases=(_StrictV1,), kw_only=True, gc=False)
-        v1_image = _image_type(f"_StrictV1{name}Image", v1_type, _StrictV1Image)
+        v1_image = image_type(f"_StrictV1{name}Image", v1_type, _StrictV1Image)
         v1[kind.name] = msgspec.json.Decoder(v1_image).decode
         v1_images[v1_image] = v1_type
         v2_types.append(v2_type)
@@ -148,7 +148,7 @@ def _strict() -> _Strict:
             doubts[v1_type] = doubts[v2_type] = _doubt_of(kind)
         if optional:
             doubts[v2_type] = _doubt_of_alternatives(kind)
-    v2_image = _image_type("_StrictV2AnyImage", _union(v2_types), _StrictV2Image)
+    v2_image = image_type("_StrictV2AnyImage", union(v2_types), _StrictV2Image)
     special = frozenset([*colons, *doubts])
     return _Strict(
         v2=msgspec.json.Decoder(v2_image).decode,
@@ -182,15 +182,6 @@ def _doubt_of_alternatives(kind: GeometryKind[Any]) -> Callable[[Any], bool]:
 
 def _surplus_of(kind: GeometryKind[Any]) -> Callable[[Any], int]:
     return lambda annotation: kind.count_colons(kind.coordinates_of(annotation)) - 1
-
-
-def _image_type(name: str, annotation: Any, base: type[Struct]) -> Any:
-    fields = [("annotations", list[annotation])]
-    return defstruct(name, fields, bases=(base,), kw_only=True, gc=False)
-
-
-def _union(types: Iterable[Any]) -> Any:
-    return functools.reduce(operator.or_, types)
 
 
 _ESCAPED_NUL = b"\\u0000"
@@ -262,6 +253,7 @@ def _is_explained(image: CheckedImage, surplus: int) -> bool:
             surplus -= 1
     if surplus and isinstance(image, _StrictImage):
         surplus -= (image.storageName is not None) + (image.isNormalized is not None)
+        surplus -= (image.width is not None) + (image.height is not None)
     if not surplus:
         return True
     # Flat metadata, which is the most common.
@@ -375,205 +367,6 @@ class ImageDecoder:
         return image
 
 
-class _ReadV1(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
-    label: str
-    confidence: float | None = None
-    metadata: dict[str, Any] | None = None
-
-
-class _ReadImage(Struct, gc=False, kw_only=True):
-    image: str
-    annotations: list[Any]
-    storageName: str | None = None  # noqa: N815
-    isNormalized: bool | None = None  # noqa: N815
-
-
-class _ReadAnyImage(_ReadImage, kw_only=True, gc=False):
-    annotations: list[dict[str, Any]]
-
-
-_read_any = msgspec.json.Decoder(_ReadAnyImage).decode
-
-
-class _Trusted(Struct, frozen=True):
-    """What reads images that were checked before.
-
-    Attributes:
-        v2: decodes images of form v2.
-        v1: decodes images of form v1.
-        v1_type: class of v1's annotations, which may have any key of any kind.
-        annotation: union of the classes of all annotations.
-        image: class of v2's images.
-    """
-
-    v2: _Decode
-    v1: _Decode
-    v1_type: type[Any]
-    annotation: Any
-    image: type[_ReadImage]
-
-
-@built_from_kinds
-def _trusted() -> _Trusted:
-    coordinates: dict[str, Any] = {}
-    for kind in KINDS.values():
-        coordinates |= kind.types
-    fields = [(key, value_type | None, None) for key, value_type in coordinates.items()]
-    v1_type = defstruct("_ReadV1Any", fields, bases=(_ReadV1,), kw_only=True, gc=False)
-    annotation = _union(kind.struct for kind in KINDS.values())
-    v1_image = _image_type("_ReadV1Image", v1_type, _ReadImage)
-    v2_image = _image_type("_ReadV2Image", annotation, _ReadImage)
-    return _Trusted(
-        v2=msgspec.json.Decoder(v2_image).decode,
-        v1=msgspec.json.Decoder(v1_image).decode,
-        v1_type=v1_type,
-        annotation=annotation,
-        image=v2_image,
-    )
-
-
-def _typed(annotations: list[Any], kind: GeometryKind[Any]) -> list[Annotation]:
-    """Annotations of form v1 as those of v2 are: their metadata becomes attributes."""
-    # One loop without calls: this runs for everything that is read back from a stack.
-    typed: list[Annotation] = []
-    struct, key = kind.struct, kind.key
-    simple_key = None if kind.further_types else key
-    for annotation in annotations:
-        metadata = annotation.metadata
-        fields: dict[str, Any] = {
-            "label": annotation.label,
-            "confidence": annotation.confidence,
-            "attributes": {name: [AttributeValue(value)] for name, value in metadata.items()}
-            if metadata
-            else {},
-        }
-        coordinates = None if simple_key is None else getattr(annotation, simple_key)
-        if simple_key is not None and coordinates is not None:
-            fields[simple_key] = coordinates
-        elif key is not None:
-            coordinates = kind.read(annotation)
-            if coordinates is None:
-                raise msgspec.ValidationError(f"`{key}` is missing")
-            fields |= kind.fields_of(coordinates)
-        typed.append(struct(**fields))
-    return typed
-
-
-def decode_trusted(
-    raw: bytes | memoryview, geometry: Geometry | None, *, with_extra_keys: bool = False
-) -> ImageAnnotations:
-    """The image in `raw` as typed data, without checking ranges: for what a stack has stored.
-
-    Args:
-        raw: one JSON object, form v1 or v2.
-        geometry: that of annotations without a ``type``; None for form v2.
-        with_extra_keys: also what the format does not know, in ``extra``. That takes more time.
-
-    Raises:
-        msgspec.ValidationError: `raw` is not an image in either form.
-    """
-    image = _decode_known(raw, geometry)
-    if with_extra_keys and _may_have_extra_keys(raw, image, is_v1=geometry is not None):
-        return with_extra(image, msgspec.json.decode(raw))
-    return image
-
-
-def _decode_known(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAnnotations:
-    trusted = _trusted()
-    try:
-        image = trusted.v2(raw) if geometry is None else trusted.v1(raw)
-    except msgspec.ValidationError:
-        return _decode_mixed(raw, geometry)  # for one, a null where v2 would leave the key out
-    if geometry is None:
-        return _whole(image, image.annotations)
-    return _whole(image, _typed(image.annotations, KINDS[geometry]))
-
-
-def _may_have_extra_keys(raw: bytes | memoryview, image: ImageAnnotations, *, is_v1: bool) -> bool:
-    """Whether `raw` has more colons than the usual keys account for."""
-    text = raw if isinstance(raw, bytes) else bytes(raw)
-    expected = 2 + (image.storage_name is not None) + image.normalized
-    required = 2 if is_v1 else 3
-    for annotation in image.annotations:
-        fields = annotation.attributes if is_v1 else annotation.metadata
-        if is_v1 is False and annotation.attributes:
-            return True
-        expected += required + (annotation.confidence is not None) + (len(fields) + 1 if fields else 0)
-        if KINDS[annotation.geometry].key is None:
-            expected -= 1
-    return text.count(b":") != expected
-
-
-def convert_trusted(fields: Any, *, strict: bool = True) -> ImageAnnotations:
-    """An image of form v2 as typed data, from plain data, without checking ranges.
-
-    Args:
-        fields: what was decoded of one JSON object.
-        strict: refuse numbers that are strings.
-
-    Raises:
-        msgspec.ValidationError: it is not an image of form v2.
-    """
-    image = msgspec.convert(fields, _trusted().image, strict=strict)
-    return _whole(image, image.annotations)
-
-
-def _whole(image: _ReadImage, annotations: list[Annotation]) -> ImageAnnotations:
-    return ImageAnnotations(
-        image=image.image,
-        annotations=annotations,
-        storage_name=image.storageName,
-        normalized=bool(image.isNormalized),
-    )
-
-
-def _decode_mixed(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAnnotations:
-    trusted, image = _trusted(), _read_any(raw)
-    annotations: list[Annotation] = []
-    for fields in image.annotations:
-        present = {key: value for key, value in fields.items() if value is not None}
-        if geometry is None or "type" in present or "attributes" in present:
-            present.setdefault("type", geometry)
-            _refuse_unknown_kind(present["type"])
-            _use_current_key(present)
-            for values in present.get("attributes", {}).values():
-                for value in values:
-                    if value.get("metadata", ...) is None:
-                        del value["metadata"]
-            annotation: Annotation = msgspec.convert(present, trusted.annotation)
-        else:
-            v1_fields = {key: value for key, value in present.items() if key in annotation_keys()}
-            v1_annotation = msgspec.convert(v1_fields, trusted.v1_type)
-            (annotation,) = _typed([v1_annotation], KINDS[geometry])
-        annotations.append(annotation)
-    return _whole(image, annotations)
-
-
-def _refuse_unknown_kind(name: Any) -> None:
-    """Say that a newer version must have written an annotation.
-
-    Raises:
-        msgspec.ValidationError: it did.
-    """
-    if isinstance(name, str) and name not in KINDS:
-        message = (
-            f"annotations of the type {show(name)}, which this version of layernext does not know; a newer one "
-            "may, and download_to_file keeps them as they are"
-        )
-        raise msgspec.ValidationError(message)
-
-
-def _use_current_key(fields: dict[str, Any]) -> None:
-    """Put coordinates under a former key where the kind has them today."""
-    kind = KINDS.get(fields["type"])
-    if kind is None or kind.key is None or kind.key in fields:
-        return
-    for key in kind.former_keys:
-        if key in fields:
-            fields[kind.key] = fields.pop(key)
-            return
-
-
 def is_normalized(image: CheckedImage) -> bool:
     """Whether the image itself says that its coordinates are fractions of its size."""
     if isinstance(image, ImageAnnotations):
@@ -615,6 +408,15 @@ def iter_attribute_values(image: CheckedImage) -> Iterator[tuple[str, str, Any]]
     for plain in [a for a in image.annotations if a.metadata]:
         for name, value in (plain.metadata or {}).items():
             yield plain.label, name, value
+
+
+def rectangles_of(image: CheckedImage) -> list[Box]:
+    """The upright boxes of an image, as they are written."""
+    return [
+        annotation.bbox
+        for annotation in image.annotations
+        if hasattr(annotation, "bbox") and annotation.bbox and not hasattr(annotation, "rotation")
+    ]
 
 
 def confidences_by_label(image: CheckedImage) -> dict[str, list[float | None]]:

@@ -19,7 +19,7 @@ from layernext.model.problems import listed, show
 
 Level: TypeAlias = Literal["file", "image", "annotation", "attribute value"]
 
-IMAGE_KEYS = frozenset({"image", "annotations", "storageName", "isNormalized"})
+IMAGE_KEYS = frozenset({"image", "annotations", "storageName", "isNormalized", "width", "height"})
 RESERVED_IMAGE_KEYS = {
     "run": "is what a download of several runs adds: upload each run by itself, or remove the key",
     "mode": "is what a download of several runs adds: upload each run by itself, or remove the key",

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from layernext import LayerNextClient, Rectangle
 from layernext.client.annotations.logged_shapes import BoxFormat
@@ -150,3 +151,27 @@ def test_boxes_outside(client: LayerNextClient, normalized: bool) -> None:
         with client.model_run(fresh(), "run", normalized=normalized) as run:
             for number in range(60):
                 run.log(f"{number}.jpg", boxes=wrong, labels=["cup"], format="xyxy", size=size)
+
+
+def test_boxes_outside_pictures(client: LayerNextClient, tmp_path: Path) -> None:
+    """Sizes that the stack knows from pictures count, too: in the report, and as a warning if many leave."""
+    collection = fresh()
+    names = [f"{number}.png" for number in range(30)]
+    for name in names:
+        Image.new("RGB", (100, 50)).save(tmp_path / name)
+    uploaded = client.upload_files_to_collection(str(tmp_path), "image", collection)
+    client.jobs.wait(uploaded.job_id)
+
+    def images(far_side: float) -> list[dict[str, Any]]:
+        box = {"label": "cup", "bbox": [40, 20, far_side, 30]}
+        return [{"image": name, "annotations": [box]} for name in names]
+
+    with pytest.warns(UserWarning, match="30 of 30 boxes leave their images"):
+        report = client.upload_modelrun(collection, "corners", images(90), geometry="rectangle")
+    ((what, (count, first)),) = report.warnings.items()
+    assert (count, first) == (30, "image '0.png'")
+    assert "a box that leaves its image" in what
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = client.upload_modelrun(collection, "sides", images(60), geometry="rectangle")
+    assert report.warnings == {}

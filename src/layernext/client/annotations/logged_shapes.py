@@ -216,27 +216,41 @@ class BoxWatch:
 
     def __init__(self) -> None:
         self._boxes = self._outside = 0
+        self._first_image: str | None = None
         self._has_warned = False
 
     def look_at(self, boxes: list[Any], size: tuple[float, float]) -> None:
         """Count valid xywh boxes of an image of this width and height."""
         width, height = size
-        for x, y, box_width, box_height in boxes:
-            self._boxes += 1
-            self._outside += (
-                x < -_TOLERANCE * width
-                or y < -_TOLERANCE * height
-                or x + box_width > (1 + _TOLERANCE) * width
-                or y + box_height > (1 + _TOLERANCE) * height
-            )
+        outside = sum(
+            x < -_TOLERANCE * width
+            or y < -_TOLERANCE * height
+            or x + box_width > (1 + _TOLERANCE) * width
+            or y + box_height > (1 + _TOLERANCE) * height
+            for x, y, box_width, box_height in boxes
+        )
+        self.count(len(boxes), outside)
+
+    def count(self, boxes: int, outside: int, first_image: str | None = None) -> None:
+        """Add boxes that were compared with the sizes of their images, and how many leave them."""
+        self._boxes += boxes
+        self._outside += outside
+        self._first_image = self._first_image or first_image
         is_suspect = self._outside > _SUSPECT_SHARE * self._boxes
         if is_suspect and self._boxes >= _LEAST_BOXES and not self._has_warned:
             self._has_warned = True
             warnings.warn(
                 f"{self._outside} of {self._boxes} boxes leave their images; boxes are x, y of the "
                 "top left corner, width, height, unless format='xyxy' or 'cxcywh' says otherwise",
-                stacklevel=3,
+                stacklevel=4,
             )
+
+    def describe(self) -> dict[str, tuple[int, str]]:
+        """For `UploadReport.warnings`; empty if every box is within its image."""
+        if not self._outside:
+            return {}
+        what = "a box that leaves its image (boxes are x, y of the top left corner, width, height)"
+        return {what: (self._outside, f"image {self._first_image!r}")}
 
 
 class RotationWatch:

@@ -274,6 +274,8 @@ class FormatSource:
                 image=self._image_of(sample, losses, origins),
                 annotations=sample.annotations,
                 normalized=sample.normalized,
+                width=sample.width if sample.height else None,
+                height=sample.height if sample.width else None,
                 extra=sample.extra,
             )
             raw = encode_image(annotation_set, where=sample.image)

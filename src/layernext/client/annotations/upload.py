@@ -29,6 +29,8 @@ import zstandard
 from msgspec import Raw, Struct
 
 from layernext.client.annotations.image_names import ImageCount, image_numbers
+from layernext.client.annotations.logged_shapes import BoxWatch
+from layernext.client.annotations.size_watch import SizeWatch
 from layernext.client.annotations.sources import Source
 from layernext.client.progress import Advance, ProgressChoice, show_progress
 from layernext.client.reports import UploadReport
@@ -115,6 +117,8 @@ class _Session:
         self._bytes_sent = 0
         self._image_count = ImageCount()
         self._repeated_images = 0
+        self._box_watch = BoxWatch()
+        self._sizes = SizeWatch()
 
     def send_all(
         self, batches: Iterator[Batch], advance: Advance, file_keys: Callable[[], dict[str, bytes]]
@@ -184,7 +188,10 @@ class _Session:
 
     def _settle(self, future: Future[_Outcome], advance: Advance) -> None:
         outcome = future.result()
-        self._results.append(outcome.result)
+        result = outcome.result
+        self._results.append(result)
+        self._box_watch.count(result.measured_boxes, result.outside_boxes, result.outside_image)
+        self._sizes.count(result)
         self._bytes_sent += outcome.bytes_sent
         self._count_images(outcome.numbers)
         advance(outcome.images)
@@ -200,6 +207,7 @@ class _Session:
     def report(self, started: float) -> UploadReport:
         """What the stack has: as it said at the end, or else as far as it has answered."""
         state, results = self._state, self._results
+        boxes = self._box_watch.describe()
         if state.finished:
             results = []
         new_labels = {
@@ -222,6 +230,7 @@ class _Session:
             bytes_sent=self._bytes_sent,
             seconds=time.monotonic() - started,
             job_id=state.id,
+            warnings=boxes | self._sizes.warnings,
         )
 
 

@@ -144,6 +144,8 @@ class Runs(Group):
         for image in self._connection.protocol.iter_annotations(collection, run, mode):
             count += 1
             width, height = sizes.get(image.image, (None, None))
+            if not width or not height:
+                width, height = image.width, image.height
             yield Sample(
                 image=image.image,
                 annotations=in_pixels(image, width, height),

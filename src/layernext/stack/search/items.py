@@ -92,6 +92,8 @@ class ItemRow(Struct, frozen=True, kw_only=True):
     has_thumbnail: bool
     width: int | None
     height: int | None
+    declared_width: int | None
+    declared_height: int | None
     frame_count: int | None
     frame_rate: float | None
     duration_s: float | None
@@ -517,6 +519,8 @@ def _item(row: sa.Row[Any]) -> ItemRow:
         has_thumbnail=row.thumbnail_path is not None,
         width=row.width,
         height=row.height,
+        declared_width=row.declared_width,
+        declared_height=row.declared_height,
         frame_count=row.frame_count,
         frame_rate=row.frame_rate,
         duration_s=row.duration_s,

@@ -61,6 +61,13 @@ class BatchResult(Struct, frozen=True, kw_only=True):
         unmatched: images of the batch that await their file.
         new_labels: labels that the stack had not seen before.
         repeated: True if the stack had this batch already and changed nothing.
+        measured_boxes: upright boxes that the stack compared with the sizes of their images. It compares
+            those of the first images of a batch, and none of a repeated one.
+        outside_boxes: those of them that leave their images.
+        outside_image: the first image that one of them leaves.
+        other_sizes: images whose declared size differs from that of their picture.
+        other_size: the first of them, in words.
+        turned_sizes, turned_size: likewise those that fit the picture only turned by 90 degrees.
     """
 
     images: int
@@ -68,6 +75,13 @@ class BatchResult(Struct, frozen=True, kw_only=True):
     unmatched: int
     new_labels: list[str]
     repeated: bool
+    measured_boxes: int = 0
+    outside_boxes: int = 0
+    outside_image: str | None = None
+    other_sizes: int = 0
+    other_size: str | None = None
+    turned_sizes: int = 0
+    turned_size: str | None = None
 
 
 class FinishRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -7,16 +7,24 @@ from typing import Any
 from msgspec import Struct
 
 from layernext.model import (
+    Box,
     CheckedImage,
     Geometry,
     confidences_by_label,
     distinct_attribute_values,
     is_normalized,
     iter_attribute_values,
+    rectangles_of,
 )
 from layernext.stack.store.annotations import content, summaries
 from layernext.stack.store.collections.keys import ImageKey
 from layernext.stack.store.labels.texts import value_text
+
+MEASURED_SETS = 64
+"""Sets of a batch whose boxes are compared with the sizes of their images: enough to notice that an
+upload confuses the layouts of boxes, at next to no cost."""
+TOLERANCE = 0.01
+"""Of an image's side, by which a box may leave it."""
 
 
 class PreparedSet(Struct, gc=False):
@@ -33,6 +41,8 @@ class PreparedSet(Struct, gc=False):
         geometry: of annotations without a ``type``; None for form v2.
         normalized: whether the set's coordinates are fractions of the image's size.
         is_named: whether ``image`` in the JSON equals the key's name.
+        boxes: in pixels, of the first sets of a batch only.
+        size: width and height of the image as the set declares them.
     """
 
     key: ImageKey
@@ -44,6 +54,17 @@ class PreparedSet(Struct, gc=False):
     geometry: Geometry | None
     normalized: bool
     is_named: bool
+    boxes: list[Box]
+    size: tuple[int, int] | None
+
+    def count_outside(self, width: int, height: int) -> int:
+        """How many of `boxes` leave an image of this size."""
+        right, bottom = (1 + TOLERANCE) * width, (1 + TOLERANCE) * height
+        left, top = width - right, height - bottom
+        return sum(
+            x < left or y < top or x + box_width > right or y + box_height > bottom
+            for x, y, box_width, box_height in self.boxes
+        )
 
 
 class BatchPreparation:
@@ -68,6 +89,8 @@ class BatchPreparation:
         by_label = confidences_by_label(image)
         for chunk in by_label.values():
             self._confidences += chunk
+        normalized = self._normalized or is_normalized(image)
+        has_boxes = len(self._sets) < MEASURED_SETS and not normalized
         self._sets.append(
             PreparedSet(
                 key=key,
@@ -77,8 +100,10 @@ class BatchPreparation:
                 confidences=b"",
                 attribute_values=self._new_values(image),
                 geometry=self._geometry,
-                normalized=self._normalized or is_normalized(image),
+                normalized=normalized,
                 is_named=image.image == key.name,
+                boxes=rectangles_of(image) if has_boxes else [],
+                size=(image.width, image.height) if image.width and image.height else None,
             )
         )
 

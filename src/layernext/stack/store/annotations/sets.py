@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from layernext.errors import DataError, Problem, TooLarge
 from layernext.model import Mode
 from layernext.stack.store.access.records import CheckCollections
-from layernext.stack.store.annotations import content, summaries, uploads
+from layernext.stack.store.annotations import content, sizes, summaries, uploads
 from layernext.stack.store.annotations.prepared import PreparedSet
 from layernext.stack.store.chunks import sorted_chunks
 from layernext.stack.store.clock import now_text
@@ -90,11 +90,27 @@ def write_batch(
             repeated=False,
         )
         uploads.add_batch(connection, row, number, digest, result)
-        return result, seen
+        result = _with_measured_boxes(result, sets, image_rows)
+        return sizes.declare(connection, result, sets, image_rows), seen
 
     result, seen = database.write_again(work)
     labels.remember(seen)
     return result
+
+
+def _with_measured_boxes(
+    result: BatchResult, sets: Sequence[PreparedSet], image_rows: Sequence[images.ImageRow]
+) -> BatchResult:
+    measured, outside, first = 0, 0, None
+    for prepared, entry in zip(sets, image_rows, strict=True):
+        if prepared.boxes and entry.width and entry.height:
+            measured += len(prepared.boxes)
+            count = prepared.count_outside(entry.width, entry.height)
+            outside += count
+            first = entry.name if count and first is None else first
+    return msgspec.structs.replace(
+        result, measured_boxes=measured, outside_boxes=outside, outside_image=first
+    )
 
 
 def _write_sets(
