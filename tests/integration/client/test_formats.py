@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from layernext import LayerNextClient
 from layernext.errors import (
@@ -165,7 +166,11 @@ def test_export_of_a_run_as_a_job(client: LayerNextClient, tmp_path: Path) -> No
     client.runs.export(collection, "m", tmp_path / "own.json", "coco")
     assert path.read_bytes() == (tmp_path / "own.json").read_bytes()
     assert path.name == f"{collection}-m.json"
-    begun = client.exports.start("yolo", collection=collection, run="m")
+    bare = [replace(sample, width=None, height=None) for sample in SOME]
+    write_export(bare, tmp_path / "bare.json", "layernext")
+    sizeless = fresh()
+    client.upload_modelrun(sizeless, "m", tmp_path / "bare.json")
+    begun = client.exports.start("yolo", collection=sizeless, run="m")
     with pytest.raises(JobFailed, match="size in pixels is not known"):
         client.wait_for_job_complete(begun.job_id, timeout_s=60)
     with pytest.raises(Conflict, match=r"failed: .*not known"):

@@ -1258,6 +1258,13 @@ class AsyncFiles:
             progress=progress,
         )
 
+    async def link(self, collection: str, source: str | os.PathLike[str]) -> Job:
+        """Let a collection have the images below a folder or bucket prefix, without copying them.
+
+        See `Files.link`.
+        """
+        return await in_thread(self._group.link, collection, source)
+
     async def match(self, collection: str, names: Iterable[str]) -> dict[str, NameMatch]:
         """Which image of a collection each name of another tool means, and why; changes nothing.
 

@@ -7,6 +7,7 @@ from layernext.stack.jobs.datasets import build_handler
 from layernext.stack.jobs.evaluations import evaluation_handler
 from layernext.stack.jobs.exports import export_handler
 from layernext.stack.jobs.files import look_handler
+from layernext.stack.jobs.links import link_handler
 from layernext.stack.jobs.purge import PURGE_JOB, purge_handler
 from layernext.stack.jobs.runner import Handler
 from layernext.stack.jobs.statistics import statistics_handler
@@ -16,6 +17,7 @@ from layernext.stack.store import (
     COMPARISON_JOB,
     EVALUATION_JOB,
     EXPORT_JOB,
+    LINK_JOB,
     LOOK_JOB,
     STATISTICS_JOB,
     Store,
@@ -34,6 +36,7 @@ def handlers_for(store: Store, objects: ObjectStore) -> dict[str, Handler]:
         BUILD_JOB: build_handler(store, objects, look),
         EVALUATION_JOB: evaluation_handler(store),
         EXPORT_JOB: export_handler(store, objects),
+        LINK_JOB: link_handler(store, objects),
         COMPARISON_JOB: comparison_handler(store),
         STATISTICS_JOB: statistics_handler(store),
         PURGE_JOB: purge_handler(store, objects),

@@ -39,12 +39,13 @@ _SAMPLES = 4
 _BYTES_A_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 
 
-def read_image(path: Path, report_size: Callable[[Look], None]) -> Look:
+def read_image(path: Path, report_size: Callable[[Look], None], *, only_size: bool = False) -> Look:
     """Read an image; what cannot be read gives a `Look` with a failure, never an exception.
 
     Args:
         path: of the file; any content.
         report_size: called with what is known before a large image is decoded.
+        only_size: decode nothing; there is no thumbnail then.
     """
     Image.init()
     # The process is ours alone, and `MAX_PIXELS` decides.
@@ -62,7 +63,7 @@ def read_image(path: Path, report_size: Callable[[Look], None]) -> Look:
                     return _failed(look, why)
                 if width * height > LARGE_PIXELS:
                     report_size(look)
-                thumbnail = _thumbnail(image, orientation)
+                thumbnail = None if only_size else _thumbnail(image, orientation)
     except MemoryError:
         # Its size is right all the same; without one, the file asked for memory before it was known.
         if look.width is None:

@@ -83,6 +83,7 @@ from layernext.wire.native.keys import (
     MAX_RATE,
     KeyRequest,
 )
+from layernext.wire.native.links import LINKS_PATH, LinkRequest, LinkStarted
 from layernext.wire.native.pages import (
     MAX_PAGE,
     PageOf,
@@ -162,6 +163,7 @@ __all__ = [
     "JOBS_PATH",
     "KEYS_PATH",
     "LABELS_PATH",
+    "LINKS_PATH",
     "MATCHES_PATH",
     "MAX_ANNOTATION_FILE_BYTES",
     "MAX_ASKED_NAMES",
@@ -212,6 +214,8 @@ __all__ = [
     "KnownAnswer",
     "KnownFile",
     "KnownRequest",
+    "LinkRequest",
+    "LinkStarted",
     "NamesRequest",
     "NativeOffer",
     "OverlayItem",
