@@ -352,3 +352,24 @@ def test_names_match_those_of_the_collection(client: LayerNextClient, tmp_path: 
             format="coco",
             source_options=options,
         )
+
+
+def test_label_rules_of_an_export_as_a_job(client: LayerNextClient, tmp_path: Path) -> None:
+    """The job writes what the client writes with the same rules."""
+    collection = fresh()
+    write_export(SOME, tmp_path / "in.json", "layernext")
+    client.upload_modelrun(collection, "m", tmp_path / "in.json")
+    label = BOX.label
+    for number, rules in enumerate(
+        (
+            LabelRules(labels=[label.upper()], ignore_case=True),
+            LabelRules(mapping={label: "thing"}),
+            LabelRules(class_agnostic=True),
+        )
+    ):
+        options = {"collection": collection, "run": "m", "format": "coco"}
+        path = export_of(client, tmp_path / f"{number}", label_rules=rules, **options)
+        client.runs.export(collection, "m", tmp_path / f"{number}.json", "coco", label_rules=rules)
+        assert path.read_bytes() == (tmp_path / f"{number}.json").read_bytes()
+        names = [category["name"] for category in json.loads(path.read_text())["categories"]]
+        assert label not in names

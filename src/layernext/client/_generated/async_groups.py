@@ -1049,6 +1049,7 @@ class AsyncExports:
         dataset_version: str | None = None,
         split: Literal["train", "validation", "test"] | None = None,
         strict: bool = False,
+        label_rules: LabelRules | None = None,
     ) -> Export:
         """Let the stack write a run or a dataset version in another format, as a job.
 
@@ -1063,6 +1064,7 @@ class AsyncExports:
             dataset_version=dataset_version,
             split=split,
             strict=strict,
+            label_rules=label_rules,
         )
 
     async def get(self, export_id: str) -> Export:

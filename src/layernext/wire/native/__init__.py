@@ -37,6 +37,7 @@ from layernext.wire.native.evaluations import (
 )
 from layernext.wire.native.exports import (
     EXPORTS_PATH,
+    ExportLabels,
     ExportRequest,
     SampleLine,
     SamplePage,
@@ -202,6 +203,7 @@ __all__ = [
     "Counted",
     "DownloadLine",
     "EvaluateRequest",
+    "ExportLabels",
     "ExportRequest",
     "FileProgress",
     "FileResult",
