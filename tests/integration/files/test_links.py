@@ -20,6 +20,7 @@ from layernext.errors import DataError, NotAllowed, NotFound
 from layernext.stack.objects import describe_loss, linked_location
 from layernext.stack.objects.linked import PREFIX, linked_path
 from layernext.wire.native import thumbnail_path
+from tests.integration.cli.conftest import CommandLine
 from tests.support.s3 import S3Server, s3_server
 from tests.support.stack_process import running_stack
 
@@ -142,7 +143,7 @@ def test_linked_files_are_files(world: World, tmp_path: Path) -> None:
     assert labels.read_text().split() == ["0", "0.5", "0.5", "0.5", "0.5"]
     started = world.client.evaluations.start(run="model", ground_truth="truth", collection="yard")
     world.client.evaluations.wait(started, timeout_s=60)
-    assert world.client.evaluations.get(started.id).images == 1
+    assert world.client.evaluations.get(started.id).counts["images"] == 1
 
 
 def test_changed_and_gone(world: World) -> None:
@@ -192,6 +193,29 @@ def test_only_allowed_roots(world: World, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="absolute path or s3"):
             world.client.files.link("yard", source)
     assert [c.name for c in world.client.collections.list()] == []
+
+
+@pytest.mark.parametrize("world", ["folder"], indirect=True)
+def test_check_and_backup(world: World, tmp_path: Path) -> None:
+    """The check looks for linked files; a backup says that they are not in it."""
+    world.put("a.jpg", picture(64, 48))
+    world.put("b.jpg", picture(64, 48))
+    world.link()
+    world.items()
+    command = CommandLine(tmp_path)
+    stack, root = ("--data", world.data), ("--allow-link", world.source)
+    assert "0 problems" in command("check", *stack, *root).stdout
+    blind = command("check", *stack)
+    assert "0 problems" in blind.stdout
+    assert "2 linked files not checked" in blind.stderr
+    saved = command("backup", tmp_path / "backup", *stack, *root)
+    assert "2 linked files not in the backup" in saved.stderr
+    world.put("a.jpg", picture(10, 10))
+    world.remove("b.jpg")
+    problems = command("check", *stack, *root, code=4).stdout
+    assert "2 problems" in problems
+    command("check", *stack, *root, "--repair", "--yes", code=0)
+    assert {state for _, _, state in world.items().values()} == {"missing"}
 
 
 @pytest.mark.parametrize("world", ["folder"], indirect=True)
