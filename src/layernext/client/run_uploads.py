@@ -6,11 +6,16 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from layernext.client.annotations.logged_shapes import check_box_format
+from layernext.client.annotations.run_logger import RunLogger
 from layernext.client.annotations.sources import FileSource, FormatSource, Source, Validate
 from layernext.client.connection import Connection
+from layernext.client.outputs.image_names import GivenNames
+from layernext.client.outputs.output import Names
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import UploadReport
 from layernext.errors import DataError, NotFound, Problem
@@ -21,6 +26,7 @@ from layernext.formats import (
     Sample,
     SourceOptions,
     read_format,
+    read_skeletons,
 )
 from layernext.model import (
     Geometry,
@@ -82,9 +88,13 @@ def upload_file(
     resume: bool,
     progress: ProgressChoice,
 ) -> UploadReport:
-    """Upload a LayerNext JSON file; see `upload_source`."""
+    """Upload a LayerNext JSON file, and its skeletons to the classes of the collection; see `upload_source`."""
+    skeletons = read_skeletons(path) if request.collection else {}
     source = FileSource(path, request.geometry, validate, strict=strict)
     report = upload_source(connection, request, source, resume=resume, progress=progress)
+    if request.collection and skeletons:
+        classes = [LabelClass(name=name, skeleton=entry) for name, entry in skeletons.items()]
+        connection.protocol.declare_classes(request.collection, classes)
     lost = {
         f"the key {show(key)} of the file, which is too large": (1, show(key))
         for key in source.too_large_keys
@@ -171,11 +181,39 @@ def upload_format(
     )
 
 
+def upload_outputs(
+    connection: Connection,
+    request: UploadRequest,
+    outputs: Any,
+    *,
+    image_names: GivenNames | None,
+    names: Names | None,
+    box_format: str | None,
+    strict: bool,
+    resume: bool,
+    progress: ProgressChoice,
+) -> UploadReport:
+    """Upload outputs of a model; see `RunLogger.log_results`."""
+    layout = None if box_format is None else check_box_format(box_format)
+
+    def send(source: Source) -> UploadReport:
+        return upload_source(connection, request, source, resume=resume, progress=progress)
+
+    run = RunLogger(send, is_normalized=request.normalized, strict=strict)
+    with run:
+        run.log_results(outputs, image_names, names=names, format=layout)
+    assert run.report is not None  # noqa: S101 - the block ended well
+    return run.report
+
+
 def declared_classes(classes: Classes, rules: LabelRules | None) -> list[LabelClass]:
     """The classes that a source declares, with their new labels."""
-    names = classes.names if rules is None else rules.classes(classes.names)
-    codes = classes.codes
-    return [LabelClass(name=name, code=codes.get(name)) for name in names] if codes else []
+    rules, codes = rules or LabelRules(), classes.codes
+    skeletons = rules.skeletons(classes.skeletons)
+    names = rules.classes(classes.names) if codes else list(skeletons)
+    return [
+        LabelClass(name=name, code=codes.get(name), skeleton=skeletons.get(name)) for name in names
+    ]
 
 
 def upload_request(

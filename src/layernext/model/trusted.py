@@ -88,7 +88,7 @@ def _typed(annotations: list[Any], kind: GeometryKind[Any]) -> list[Annotation]:
     # One loop without calls: this runs for everything that is read back from a stack.
     typed: list[Annotation] = []
     struct, key = kind.struct, kind.key
-    simple_key = None if kind.further_types else key
+    simple_key = None if kind.further_types or kind.optional_types else key
     for annotation in annotations:
         metadata = annotation.metadata
         fields: dict[str, Any] = {

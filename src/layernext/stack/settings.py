@@ -74,6 +74,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         objects_options: for that store, such as ``endpoint``, and for buckets that are linked.
         allow_link: folders and prefixes of buckets whose files may be linked where they lie; none by default.
         jobs: whether jobs and housekeeping run in the server; else ``layernext worker`` runs them.
+        engine: where the parts of large jobs are worked on: ``processes`` of this machine, or a Dask cluster,
+            ``dask://HOST:PORT``.
         native: whether it speaks the native protocol beside the published one.
         metrics: whether administrators can read metrics at ``/metrics``.
         traces: URL of the collector that traces are sent to; None sends none.
@@ -110,6 +112,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     objects_options: dict[str, str] = {}
     allow_link: tuple[str, ...] = ()
     jobs: bool = True
+    engine: str = "processes"
     native: bool = True
     metrics: bool = False
     traces: str | None = None
