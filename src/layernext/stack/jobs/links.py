@@ -95,13 +95,13 @@ def _batches(
 
 def _note_gone(store: Store, collection_id: int, location: str, names: set[str]) -> int:
     """Show files below the source that are not there any more as missing; how many."""
-    gone: list[ObjectRow] = []
+    lost: list[ObjectRow] = []
     for row in store.linked.iter_all(collection_id):
         where = linked_location(row.object_path) or ""
         if where.startswith(f"{location}/") and row.name not in names:
-            gone.append(row)
+            lost.append(row)
     failures = {
-        row.image_id: f"the linked file {linked_location(row.object_path)} is gone" for row in gone
+        row.image_id: f"the linked file {linked_location(row.object_path)} is gone" for row in lost
     }
-    store.file_states.set_missing(gone, is_missing=True, failures=failures)
-    return len(gone)
+    store.file_states.set_missing(lost, is_missing=True, failures=failures)
+    return len(lost)
