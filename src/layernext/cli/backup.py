@@ -86,6 +86,11 @@ def backup(
             f"{size_text(manifest.size_bytes)}; {manifest.new_objects:,} new, "
             f"{size_text(manifest.new_bytes)} copied"
         )
+    if manifest.linked:
+        say(
+            f"note: {counted(manifest.linked, 'linked file')} not in the backup, only what the database "
+            "knows of them; back up where they lie"
+        )
     if manifest.missing or manifest.damaged:
         say(
             f"warning: {manifest.missing:,} of the stack's files are missing and {manifest.damaged:,} "
@@ -320,6 +325,7 @@ def _summary(manifest: Any) -> dict[str, Any]:
         "new_bytes": manifest.new_bytes,
         "missing": manifest.missing,
         "damaged": manifest.damaged,
+        "linked": manifest.linked,
     }
 
 

@@ -123,6 +123,10 @@ def _tell(checked: Any) -> None:
     )
     if checked.marked:
         tell(f"{counted(len(checked.marked), 'file')} already marked as missing")
+    if checked.unchecked:
+        say(
+            f"note: {counted(checked.unchecked, 'linked file')} not checked; pass the --allow-link of `serve`"
+        )
     _name("missing", [f"{named.path} ({named.table})" for named in checked.missing])
     _name("wrong size", [f"{named.path} ({named.table})" for named in checked.wrong_size])
     _name("wrong content", [f"{named.path} ({named.table})" for named in checked.wrong_content])

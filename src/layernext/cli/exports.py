@@ -12,6 +12,7 @@ from layernext.cli.connection import Connection
 from layernext.cli.conversion_report import tell_losses
 from layernext.cli.options import AsJson, GroundTruthOrModelRun, Quiet, Split, Strict, TargetFormat
 from layernext.cli.output import counted, print_json, print_rows, say, tell
+from layernext.cli.source_options import ClassOptions
 
 if TYPE_CHECKING:
     from layernext.model import Export
@@ -42,6 +43,7 @@ def start_export(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the file is ready.")] = False,
     as_json: AsJson = False,
     *,
+    labels: ClassOptions,
     connection: Connection,
 ) -> None:
     """Start an export of a run or a dataset version to another format, and print its id.
@@ -64,6 +66,7 @@ def start_export(
             dataset_version=version,
             split=split,
             strict=strict,
+            label_rules=labels.rules(),
         )
         if wait:
             client.jobs.wait(export.job_id)

@@ -193,6 +193,42 @@ def _report_failures(failed: list[tuple[str, str]]) -> None:
     raise typer.Exit(exit_codes.INCOMPLETE)
 
 
+@files.command("link")
+def link_files(
+    collection: CollectionName,
+    source: Annotated[
+        str,
+        typer.Argument(help="Folder where the stack runs, or s3://bucket/prefix, gs:// or az://."),
+    ],
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait until all files are linked.")
+    ] = True,
+    as_json: AsJson = False,
+    *,
+    connection: Connection,
+) -> None:
+    """Let a collection have the images below a folder or prefix, without copying them.
+
+    The stack reads the images where they lie. `layernext serve --allow-link` must allow the
+    source. Repeat the command to link what is new and to note what has changed or gone. Linked
+    files are not part of backups.
+
+    Examples:
+
+        layernext files link kitchen /mnt/photos
+
+        layernext files link kitchen s3://bucket/photos --json
+    """
+    with connection.open() as client:
+        job = client.files.link(collection, source)
+        if wait:
+            job = client.jobs.wait(str(job.id))
+    if as_json:
+        print_json(job.to_dict())
+    else:
+        tell(job.message if wait else f"job {job.id} links {source}")
+
+
 @files.command("match")
 def match_names(
     collection: CollectionName,

@@ -15,6 +15,7 @@ from layernext.cli.options import AnyCollection, AsJson, CollectionName, FileTyp
 from layernext.cli.output import counted, print_json, print_rows, say, size_text, tell, tell_names
 from layernext.cli.prompts import confirm
 from layernext.errors import DataError, Problem
+from layernext.model import Item
 
 items = CommandGroup(help=GROUPS["items"].summary)
 
@@ -51,12 +52,20 @@ def list_items(
             row.collection,
             row.media_type or row.content_type,
             "awaiting" if row.size is None else row.size,
-            f"{row.width}x{row.height}" if row.width else "",
+            _pixels(row),
             row.unique_name,
         ],
         "no files match",
         as_json=as_json,
     )
+
+
+def _pixels(row: Item) -> str:
+    size = f"{row.width}x{row.height}" if row.width else ""
+    declared = f"{row.declared_width}x{row.declared_height}" if row.declared_width else ""
+    if not declared or (row.has_file and declared == size):
+        return size
+    return f"{size} (declared {declared})" if row.has_file else f"{declared} (declared)"
 
 
 @items.command("trash")

@@ -76,7 +76,22 @@ class StackLocation(StackDatabase):
         typer.Option("--objects-endpoint", help="URL of an S3-compatible store other than AWS."),
     ] = None
 
+    allow_link: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-link",
+            metavar="ROOT",
+            envvar="LAYERNEXT_ALLOW_LINK",
+            show_envvar=True,
+            help="Folder or bucket prefix whose files may be linked without copying them; repeatable. "
+            "Default: none.",
+        ),
+    ] = None
+
     def settings(self, **more: Any) -> Any:
         """The settings of the stack, with `more` of them."""
         endpoint = {"endpoint": self.objects_endpoint} if self.objects_endpoint else {}
-        return super().settings(objects=self.objects, objects_options=endpoint, **more)
+        roots = tuple(self.allow_link or ())
+        return super().settings(
+            objects=self.objects, objects_options=endpoint, allow_link=roots, **more
+        )

@@ -50,7 +50,10 @@ class Sending(OptionGroup):
     skip_invalid: SkipInvalid = False
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Fail if any data cannot be read, instead of listing it."),
+        typer.Option(
+            "--strict",
+            help="Fail if any data cannot be read or a key is unknown, instead of listing it.",
+        ),
     ] = False
     allow_losses: Annotated[
         bool,
@@ -83,7 +86,8 @@ def upload(
     """Upload a model run or ground truth from a file.
 
     The upload replaces all annotations of this run on each image in the file. Repeating an upload
-    changes nothing. If the file is not valid, nothing is sent. LayerNext JSON is sent unchanged.
+    changes nothing. If the file is not valid, nothing is sent. LayerNext JSON is sent unchanged;
+    keys that it does not know are kept and listed.
     With other formats, data that cannot be read is counted and listed. If that includes
     annotations or their shapes, such as keypoints, the rest is uploaded and the exit code is 4, unless
     --allow-losses is given. The same applies to annotations that --skip-invalid leaves out.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from msgspec.structs import replace
 
 from layernext.cli import exit_codes
 from layernext.cli.conversion_report import tell_losses
@@ -34,6 +35,10 @@ def validate(
     limit: Annotated[
         int, typer.Option("--limit", min=1, help="Stop after this many problems.")
     ] = DEFAULT_PROBLEM_LIMIT,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Refuse keys that LayerNext JSON does not know."),
+    ] = False,
     *,
     source: SourceFile,
     quiet: Quiet = False,
@@ -43,7 +48,7 @@ def validate(
 
     Every problem is reported with its location. Data that is valid but looks wrong is a warning:
     shapes without area or outside of their image, duplicates, confidences that are all 1.0, gaps
-    in the class numbers. With --json the output is one document: `valid`, and either counts,
+    in the class numbers, keys that LayerNext JSON does not know. With --json the output is one document: `valid`, and either counts,
     `warnings` and `losses`, or the list of `problems`. The exit code is 0 or 4; warnings do not
     change it.
 
@@ -56,7 +61,7 @@ def validate(
         layernext validate run.json.gz --json
     """
     try:
-        kind, shape, validation = _check(file, geometry, source, limit, quiet=quiet)
+        kind, shape, validation = _check(file, geometry, source, limit, strict=strict, quiet=quiet)
     except DataError as error:
         if not as_json:
             raise
@@ -72,14 +77,23 @@ def validate(
 
 
 def _check(
-    file: Path, geometry: Geometry | None, source: SourceFile, limit: int, *, quiet: bool
+    file: Path,
+    geometry: Geometry | None,
+    source: SourceFile,
+    limit: int,
+    *,
+    strict: bool,
+    quiet: bool,
 ) -> tuple[str, Geometry | None, Validation]:
     """The file's format in words, its geometry if it is form v1, and what is in it."""
     kind = source.source_format or detect_format(file)
     is_layernext = kind in LAYERNEXT and not is_archive(file)
     shape = geometry or (detect_geometry(file) if is_layernext else None)
+    warnings: dict[str, tuple[int, str]] = {}
     if is_layernext and source.scale_confidence is None:
-        validate_file(file, shape, limit=limit, progress=False if quiet else None)
+        progress = False if quiet else None
+        summary = validate_file(file, shape, limit=limit, strict=strict, progress=progress)
+        warnings = summary.warnings
     validation = validate_source(
         file,
         kind,
@@ -90,6 +104,9 @@ def _check(
         limit=limit,
     )
     if is_layernext:
+        # What a conversion does not read, an upload keeps.
+        warnings = {**warnings, **validation.warnings}
+        validation = replace(validation, losses={}, warnings=warnings)
         kind = f"form v1, {shape}" if shape else "form v2"
     return kind, shape, validation
 

@@ -302,7 +302,8 @@ class LayerNextClient(PublishedNames, EarlierNames):
             source_options: with `format`: label rules, the scale of scores, class names, and whether
                 annotations that are not valid are skipped; and whether to match names of images that other tools
                 changed.
-            strict: with `format` or outputs of a model: refuse data that cannot be read.
+            strict: refuse data that cannot be read, and keys that LayerNext JSON does not know. Otherwise those
+                are kept and come back; the report's ``warnings`` count them.
             validate: for files only; an iterable is checked batch by batch.
             resume, progress: as in `upload_modelrun_from_json`, and so are the errors.
 
@@ -335,7 +336,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
                 raise ConfigurationError(
                     "`format` is for files and folders, which define geometry and units themselves"
                 )
-            images_source = ItemSource(elements, shape)
+            images_source = ItemSource(elements, shape, strict=strict)
             return upload_source(
                 self._connection, request, images_source, resume=resume, progress=progress
             )
@@ -344,6 +345,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
                 self._connection,
                 request,
                 source,
+                strict=strict,
                 validate=validate,
                 resume=resume,
                 progress=progress,

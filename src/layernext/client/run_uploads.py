@@ -28,7 +28,14 @@ from layernext.formats import (
     read_format,
     read_skeletons,
 )
-from layernext.model import Geometry, LabelClass, Mode, find_names_problem
+from layernext.model import (
+    Geometry,
+    LabelClass,
+    Mode,
+    extra_key_notes,
+    find_names_problem,
+    show,
+)
 from layernext.wire.native import KeyKind, UploadRequest
 
 
@@ -58,9 +65,17 @@ def upload_source(
     """
     started = time.monotonic()
     source.prepare(progress)
-    return connection.protocol.upload(
+    report = connection.protocol.upload(
         request, source, resume=resume, progress=progress, started=started, job_id=job_id
     )
+    warnings = {**source.warnings, **report.warnings}
+    lost = (
+        {}
+        if connection.is_native
+        else {what: warnings.pop(what) for what in extra_key_notes(warnings)}
+    )
+    losses = {what.replace(" is kept", ""): count for what, count in lost.items()}
+    return msgspec.structs.replace(report, warnings=warnings, losses={**report.losses, **losses})
 
 
 def upload_file(
@@ -68,18 +83,23 @@ def upload_file(
     request: UploadRequest,
     path: str | os.PathLike[str],
     *,
+    strict: bool = False,
     validate: Validate,
     resume: bool,
     progress: ProgressChoice,
 ) -> UploadReport:
     """Upload a LayerNext JSON file, and its skeletons to the classes of the collection; see `upload_source`."""
     skeletons = read_skeletons(path) if request.collection else {}
-    source = FileSource(path, request.geometry, validate)
+    source = FileSource(path, request.geometry, validate, strict=strict)
     report = upload_source(connection, request, source, resume=resume, progress=progress)
     if request.collection and skeletons:
         classes = [LabelClass(name=name, skeleton=entry) for name, entry in skeletons.items()]
         connection.protocol.declare_classes(request.collection, classes)
-    return report
+    lost = {
+        f"the key {show(key)} of the file, which is too large": (1, show(key))
+        for key in source.too_large_keys
+    }
+    return msgspec.structs.replace(report, losses={**report.losses, **lost})
 
 
 def format_reader(
@@ -155,9 +175,8 @@ def upload_format(
         connection.protocol.declare_classes(request.collection or "", declared)
     return msgspec.structs.replace(
         report,
-        losses=source.losses.counts,
+        losses={**report.losses, **source.losses.counts},
         lost_shapes=source.losses.shapes,
-        warnings=report.warnings | source.losses.warnings,
         skipped=source.losses.problems.count,
         problems=[str(problem) for problem in source.losses.problems.entries],
     )

@@ -36,6 +36,7 @@ from layernext.formats.core.scores import Scores
 from layernext.formats.core.source_options import SourceOptions
 from layernext.formats.core.targets import atomic_target, safe_relative
 from layernext.formats.layernext_json import (
+    FileKeys,
     FileSummary,
     FileWriter,
     check_file,
@@ -43,6 +44,7 @@ from layernext.formats.layernext_json import (
     detect_geometry,
     iter_file,
     iter_raw_images,
+    key_reader,
     read_skeletons,
 )
 from layernext.formats.masks import mask_png
@@ -72,6 +74,7 @@ __all__ = [
     "ConversionReport",
     "Detection",
     "ExportOptions",
+    "FileKeys",
     "FileSummary",
     "FileWriter",
     "Format",
@@ -107,6 +110,7 @@ __all__ = [
     "iter_list",
     "iter_members",
     "iter_raw_images",
+    "key_reader",
     "list_formats",
     "mask_png",
     "matched_names",

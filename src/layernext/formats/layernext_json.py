@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from layernext.errors import DataError, FormatError, Problem
 from layernext.formats.core.compression import create_compressed, open_decompressed
@@ -32,9 +32,11 @@ from layernext.formats.core.losses import DEFAULT_PROBLEM_LIMIT
 from layernext.model import (
     GEOMETRY_KEYS,
     CheckedImage,
+    ExtraKeys,
     Geometry,
     ImageDecoder,
     Skeleton,
+    extra_key_problem,
     find_skeleton_problems,
     naming_image,
     refuse_repeated_keys,
@@ -52,15 +54,59 @@ class FileSummary(Struct, frozen=True, kw_only=True):
         images: entries in ``images``.
         annotations: annotations in all of them.
         geometry: that of annotations without a ``type``; None for form v2.
+        warnings: keys that the format does not know: how often, and where they were first.
     """
 
     images: int
     annotations: int
     geometry: Geometry | None
+    warnings: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+
+MAX_FILE_KEYS_BYTES = 256 << 10
+"""JSON of the keys beside ``images`` that is kept: enough for what a tool says about itself and a data set."""
+
+
+class FileKeys:
+    """The keys beside ``images``, which are kept with a run: at most `MAX_FILE_KEYS_BYTES`.
+
+    Attributes:
+        values: the JSON of each, without line breaks.
+        too_large: those that did not fit.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, bytes] = {}
+        self.too_large: list[str] = []
+        self._size = 0
+
+    def add(self, key: str, raw: bytes) -> None:
+        """Keep one key.
+
+        Raises:
+            DataError: no other program could read it: a key in it is repeated, or a text is not Unicode.
+        """
+        try:
+            refuse_repeated_keys(raw, key)
+            msgspec.json.decode(raw)
+            key.encode()
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise DataError(Problem(show(key), f"cannot be kept: {error}")) from error
+        size = len(key.encode()) + len(raw)
+        if self._size + size > MAX_FILE_KEYS_BYTES:
+            self.too_large.append(key)
+            return
+        self._size += size
+        self.values[key] = raw.translate(None, b"\r\n")
 
 
 def iter_raw_images(
-    stream: BinaryIO, *, file: str, judge: Judge | None = None, spans: Spans | None = None
+    stream: BinaryIO,
+    *,
+    file: str,
+    judge: Judge | None = None,
+    spans: Spans | None = None,
+    on_key: Callable[[str, bytes], None] | None = None,
 ) -> Iterator[bytes]:
     """The bytes of each entry of ``images``, one after another, as they are in the file.
 
@@ -70,16 +116,19 @@ def iter_raw_images(
         judge: decodes an image for the caller. With it, most images need not be scanned for their
             end first: an image ends where the next seems to begin, if it decodes.
         spans: collects where each image is.
+        on_key: called with every other key beside ``images`` and its JSON; otherwise they are skipped.
 
     Raises:
         FormatError: the JSON is broken, not an object, or has no list ``images``; with line and
-            column. Other keys beside ``images`` are allowed and skipped.
+            column.
     """
     window = JsonWindow(stream, file)
     has_images = False
     for key in iter_unique_members(window, "an object with `images`"):
         if key != "images":
-            window.value()
+            value = window.value()
+            if on_key:
+                on_key(key, value)
             continue
         has_images = True
         yield from iter_list(window, "images", judge, spans)
@@ -91,10 +140,12 @@ def iter_raw_images(
         )
 
 
-def iter_file(path: str | os.PathLike[str]) -> Iterator[bytes]:
+def iter_file(
+    path: str | os.PathLike[str], *, on_key: Callable[[str, bytes], None] | None = None
+) -> Iterator[bytes]:
     """The bytes of each image of a plain, ``.gz`` or ``.zst`` file; see `iter_raw_images`."""
     with open_decompressed(path) as stream:
-        yield from iter_raw_images(stream, file=Path(path).name)
+        yield from iter_raw_images(stream, file=Path(path).name, on_key=on_key)
 
 
 def read_skeletons(path: str | os.PathLike[str]) -> dict[str, Skeleton]:
@@ -175,6 +226,8 @@ def check_file(
     limit: int = DEFAULT_PROBLEM_LIMIT,
     on_image: Callable[[], None] | None = None,
     spans: Spans | None = None,
+    strict: bool = False,
+    file_keys: FileKeys | None = None,
 ) -> FileSummary:
     """Read the whole file once and check every image.
 
@@ -184,6 +237,8 @@ def check_file(
         limit: stop looking after this many problems.
         on_image: called after each image, for progress.
         spans: collects where each image is, to read the file again without scanning it.
+        strict: refuse keys that the format does not know; otherwise they are warnings.
+        file_keys: collects the keys beside ``images``.
 
     Returns:
         What the file holds.
@@ -193,10 +248,11 @@ def check_file(
         DataError: with every problem, in file order.
     """
     name = Path(path).name
-    decoder = ImageDecoder(geometry)
+    decoder = ImageDecoder(geometry, refuses_extra=strict)
     problems: list[Problem] = []
     images = annotations = 0
     decoded: CheckedImage | None = None
+    on_key = key_reader(decoder.extra_keys, file_keys or FileKeys(), problems, strict=strict)
 
     def judge(raw: bytes) -> bool:
         nonlocal decoded
@@ -204,8 +260,10 @@ def check_file(
         return decoded is not None
 
     with open_decompressed(path) as stream:
-        for raw in iter_raw_images(stream, file=name, judge=judge, spans=spans):
+        for raw in iter_raw_images(stream, file=name, judge=judge, spans=spans, on_key=on_key):
             try:
+                if decoded is not None:
+                    decoder.note_extra(images)
                 image = decoded or _decode(decoder, raw, images)
                 annotations += len(image.annotations)
             except DataError as error:
@@ -218,7 +276,40 @@ def check_file(
                 on_image()
     if problems:
         raise DataError(problems, file=name)
-    return FileSummary(images=images, annotations=annotations, geometry=geometry)
+    return FileSummary(
+        images=images,
+        annotations=annotations,
+        geometry=geometry,
+        warnings=decoder.extra_keys.counts,
+    )
+
+
+def key_reader(
+    counts: ExtraKeys, file_keys: FileKeys, problems: list[Problem], *, strict: bool
+) -> Callable[[str, bytes], None]:
+    """A function that takes the keys beside ``images``, for `iter_raw_images`.
+
+    Args:
+        counts: gets those that are kept.
+        file_keys: keeps them.
+        problems: gets those that cannot be kept, and all of them with `strict`.
+        strict: refuse them all.
+    """
+
+    def read(key: str, raw: bytes) -> None:
+        if key == "skeletons":
+            return  # of the labels: see `read_skeletons`
+        if strict:
+            problems.append(extra_key_problem("file", key, show(key)))
+            return
+        try:
+            file_keys.add(key, raw)
+        except DataError as error:
+            problems.extend(error.problems)
+        if key in file_keys.values:
+            counts.add("file", key, show(key))
+
+    return read
 
 
 def _decode(decoder: ImageDecoder, raw: bytes, index: int) -> CheckedImage:
@@ -239,6 +330,17 @@ class FileWriter:
             self._beginning += b'"skeletons": ' + msgspec.json.encode(skeletons) + b",\n"
         self._separator = self._beginning + b'"images": [\n'
         self.images = 0
+
+    def begin(self, keys: bytes) -> None:
+        """Write keys beside ``images``, before the first image.
+
+        Args:
+            keys: the JSON of an object.
+        """
+        inner = keys.strip()[1:-1]
+        if inner:
+            self._beginning += inner + b",\n"
+            self._separator = self._beginning + b'"images": [\n'
 
     def write(self, raw: bytes) -> None:
         """Append one image, given as the bytes of a JSON object."""

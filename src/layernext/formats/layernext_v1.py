@@ -47,7 +47,13 @@ class LayerNextV1Writer(FileOfImages):
             if encoded is not None:
                 rows.append(encoded)
         name = msgspec.json.encode(sample.image)
-        self.file.write(b'{"image":' + name + b',"annotations":[' + b",".join(rows) + b"]}")
+        extra = b"".join(
+            msgspec.json.encode(key) + b":" + msgspec.json.encode(value) + b","
+            for key, value in sample.extra.items()
+        )
+        self.file.write(
+            b'{"image":' + name + b"," + extra + b'"annotations":[' + b",".join(rows) + b"]}"
+        )
 
     def _encoded(self, annotation: Annotation, where: str) -> bytes | None:
         if not HOLDS.accepts(annotation, where, self.losses):
@@ -58,7 +64,7 @@ class LayerNextV1Writer(FileOfImages):
             what = f"the geometry {annotation.geometry}; the file's is {self._geometry}"
             self.losses.note(what, where)
             return None
-        self.losses.note_fields(annotation, where, keeps=HOLDS.fields)
+        self.losses.note_fields(annotation, where, keeps={*HOLDS.fields, "extra"})
         row: dict[str, Any] = {}
         key = GEOMETRY_KEYS[annotation.geometry]
         row[key], row["label"] = getattr(annotation, key), annotation.label
@@ -76,7 +82,7 @@ class LayerNextV1Writer(FileOfImages):
                     self.losses.note("confidence and metadata of an attribute's value", location)
         if metadata:
             row["metadata"] = metadata
-        return msgspec.json.encode(row)
+        return msgspec.json.encode({**annotation.extra, **row})
 
 
 def write(target: Path, losses: Losses, options: ExportOptions) -> LayerNextV1Writer:

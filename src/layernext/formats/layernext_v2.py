@@ -33,7 +33,14 @@ from layernext.formats.layernext_json import (
     iter_raw_images,
     read_skeletons,
 )
-from layernext.model import ImageAnnotations, ImageDecoder, Skeleton, decode_trusted
+from layernext.model import (
+    ImageAnnotations,
+    ImageDecoder,
+    Skeleton,
+    decode_trusted,
+    encode_image,
+    show,
+)
 
 HOLDS = Holds(
     geometries={
@@ -48,6 +55,7 @@ HOLDS = Holds(
         "semantic_mask": KEPT,
     },
     fields={"confidence": KEPT, "track": KEPT, "attributes": KEPT, "metadata": KEPT},
+    sizes="kept",
     fractions=True,
     parts=True,
 )
@@ -76,9 +84,14 @@ class LayerNextWriter(FileOfImages):
         if sample.split:
             self.losses.note("the split", sample.image)
         image = ImageAnnotations(
-            image=sample.image, annotations=sample.annotations, normalized=sample.normalized
+            image=sample.image,
+            annotations=sample.annotations,
+            normalized=sample.normalized,
+            width=sample.width if sample.height else None,
+            height=sample.height if sample.width else None,
+            extra=sample.extra,
         )
-        self.file.write(msgspec.json.encode(image))
+        self.file.write(encode_image(image, where=sample.image))
 
 
 class _Run(msgspec.Struct):
@@ -108,8 +121,14 @@ def read_layernext(path: Path, losses: Losses, options: ReadOptions) -> Iterator
         is_right = decoder.try_decode(raw) is not None
         return is_right
 
+    def on_key(key: str, raw: bytes) -> None:
+        del raw
+        if key != "skeletons":
+            losses.note(f"the key {show(key)} of the file", path.name)
+
     with open_decompressed(path) as stream:
-        for number, raw in enumerate(iter_raw_images(stream, file=path.name, judge=judge)):
+        raws = iter_raw_images(stream, file=path.name, judge=judge, on_key=on_key)
+        for number, raw in enumerate(raws):
             head, plain, sample = _Run(), raw, None
             with losses.problems:
                 if not is_right and decoder.try_decode(raw) is None:
@@ -118,8 +137,10 @@ def read_layernext(path: Path, losses: Losses, options: ReadOptions) -> Iterator
                     decoder.decode(plain, index=number, file=path.name)
                 elif not options.scores.is_plain:
                     plain = _scaled_scores(raw, options.scores, f"images[{number}]")
-                image = decode_trusted(plain, geometry)
+                image = decode_trusted(plain, geometry, with_extra_keys=True)
                 width, height = size_in(options.sizes, image.image)
+                if not width or not height:
+                    width, height = image.width, image.height
                 is_normalized = image.normalized and not (width and height)
                 sample = Sample(
                     image=image.image,
@@ -131,6 +152,7 @@ def read_layernext(path: Path, losses: Losses, options: ReadOptions) -> Iterator
                     run=head.run,
                     mode=head.mode if head.mode in {"machine", "human"} else None,
                     normalized=is_normalized,
+                    extra=image.extra,
                 )
             is_right = False
             if sample is not None:

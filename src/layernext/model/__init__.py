@@ -38,8 +38,6 @@ from layernext.model.decode import (
     CheckedImage,
     ImageDecoder,
     confidences_by_label,
-    convert_trusted,
-    decode_trusted,
     distinct_attribute_values,
     find_problems_of_merged,
     is_normalized,
@@ -75,6 +73,13 @@ from layernext.model.evaluation_settings import (
     with_sigmas,
 )
 from layernext.model.export import Export
+from layernext.model.extra_keys import (
+    IMAGE_KEYS,
+    ExtraKeys,
+    encode_image,
+    extra_key_notes,
+    extra_key_problem,
+)
 from layernext.model.frames import Frame, frame_of, neighboring_frames, video_frame
 from layernext.model.geometry import (
     GEOMETRIES,
@@ -150,6 +155,7 @@ from layernext.model.tracking import (
     TrackScores,
     tracking_notes,
 )
+from layernext.model.trusted import convert_trusted, decode_trusted
 
 __all__ = [
     "ALL_AREAS",
@@ -159,6 +165,7 @@ __all__ = [
     "COCO_THRESHOLDS",
     "GEOMETRIES",
     "GEOMETRY_KEYS",
+    "IMAGE_KEYS",
     "KINDS",
     "MAX_NAME_LENGTH",
     "METHOD",
@@ -193,6 +200,7 @@ __all__ = [
     "EvaluationSettings",
     "EvaluationStatus",
     "Export",
+    "ExtraKeys",
     "FileRecord",
     "Frame",
     "Geometry",
@@ -262,7 +270,10 @@ __all__ = [
     "counts_of",
     "decode_trusted",
     "distinct_attribute_values",
+    "encode_image",
     "exif_orientation",
+    "extra_key_notes",
+    "extra_key_problem",
     "find_image_problems",
     "find_names_problem",
     "find_problems_of_merged",

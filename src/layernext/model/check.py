@@ -15,9 +15,20 @@ from typing import Any
 from msgspec import convert
 
 from layernext.errors import Problem
-from layernext.model.geometry import KINDS, Geometry, GeometryKind
+from layernext.model.extra_keys import (
+    IMAGE_KEYS,
+    RESERVED_IMAGE_KEYS,
+    VALUE_KEYS,
+    annotation_keys,
+    extra_key_problem,
+    iter_extra_keys,
+)
+from layernext.model.geometry import EXTRA_KEY, KINDS, Geometry, GeometryKind
 from layernext.model.problems import is_number, listed, show, wrong
 from layernext.model.repeated_keys import find_repeated_keys
+
+MAX_SIDE = (1 << 31) - 1
+"""Pixels of an image's width or height."""
 
 MAX_NAME_LENGTH = 512
 """Characters in an image, label or attribute name: 4 bytes each still fit a PostgreSQL index."""
@@ -27,25 +38,30 @@ MIN_TRACK, MAX_TRACK = -(1 << 63), (1 << 63) - 1
 
 _TRACK = "a whole number or a string"
 
-_IMAGE_KEYS = {"image", "annotations", "storageName", "isNormalized"}
-_COMMON_KEYS = {"type", "label", "confidence", "track", "metadata", "attributes"}
-_VALUE_KEYS = {"value", "confidence", "metadata"}
 
-
-def find_image_problems(raw: bytes, geometry: Geometry | None, index: int) -> list[Problem]:
+def find_image_problems(
+    raw: bytes, geometry: Geometry | None, index: int, *, refuses_extra: bool = False
+) -> list[Problem]:
     """All problems of one image.
 
     Args:
         raw: one JSON object as it stands in the file.
         geometry: that of annotations without a ``type``; None if each needs its own.
         index: the image's position in ``images``.
+        refuses_extra: whether a key that the format does not know is a problem.
 
     Returns:
         The problems in the order of the data; empty if there are none.
     """
     where = f"images[{index}]"
     try:
-        problems = list(_image(json.loads(raw), geometry, where))
+        image = json.loads(raw)
+        problems = list(_image(image, geometry, where))
+        if refuses_extra and not problems:
+            problems = [
+                extra_key_problem(level, key, where + location)
+                for level, key, location in iter_extra_keys(image)
+            ]
         return [*find_repeated_keys(raw, where), *problems]
     except UnicodeDecodeError as error:
         return [Problem(where, f"is not UTF-8 text (byte {error.start} of the image)")]
@@ -87,12 +103,14 @@ def _image(image: Any, geometry: Geometry | None, where: str) -> Iterator[Proble
     if not isinstance(image, dict):
         yield wrong(where, image, "an object with `image` and `annotations`")
         return
-    yield from _unknown(image, _IMAGE_KEYS, where)
+    yield from _reserved(image, where)
+    yield from _extra(image, IMAGE_KEYS, where)
     yield from _name(image, "image", where, "the image")
     if image.get("storageName") is not None:
         yield from _name(image, "storageName", where, "a bucket")
     if not isinstance(image.get("isNormalized", None), bool | None):
         yield wrong(f"{where}.isNormalized", image["isNormalized"], "true or false")
+    yield from _size(image, where)
     if "annotations" not in image:
         yield Problem(f"{where}.annotations", "is missing, must be a list", "a list")
         return
@@ -135,12 +153,24 @@ def find_set_problems(
             yield from kind.find_set_problems(members)
 
 
+def _reserved(image: dict[str, Any], where: str) -> Iterator[Problem]:
+    for key, reason in RESERVED_IMAGE_KEYS.items():
+        if key in image:
+            yield Problem(f"{where}.{key}", reason)
+
+
+def _size(image: dict[str, Any], where: str) -> Iterator[Problem]:
+    for side in ("width", "height"):
+        value = image.get(side)
+        if value is not None and not (type(value) is int and 1 <= value <= MAX_SIDE):
+            yield wrong(f"{where}.{side}", value, "a positive whole number of pixels")
+
+
 def _annotation(annotation: Any, geometry: Geometry | None, where: str) -> Iterator[Problem]:
     if not isinstance(annotation, dict):
         yield wrong(where, annotation, "an object")
         return
-    keys = _COMMON_KEYS.union(*(kind.types for kind in KINDS.values()))
-    yield from _unknown(annotation, keys, where, "put fields of your own into `metadata`")
+    yield from _extra(annotation, annotation_keys(), where)
     yield from _name(annotation, "label", where, "a class")
     yield from _confidence(annotation, where)
     yield from _track(annotation, where, is_v2=geometry is None)
@@ -230,7 +260,7 @@ def _attribute_value(value: Any, where: str) -> Iterator[Problem]:
     if not isinstance(value, dict):
         yield wrong(where, value, 'an object with "value"')
         return
-    yield from _unknown(value, _VALUE_KEYS, where, "put fields of your own into `metadata`")
+    yield from _extra(value, VALUE_KEYS, where)
     if "value" not in value:
         yield Problem(f"{where}.value", "is missing")
     yield from _confidence(value, where)
@@ -301,10 +331,10 @@ def _finite(value: Any, where: str) -> Iterator[Problem]:
             yield from _finite(inner, f"{where}[{position}]")
 
 
-def _unknown(
-    fields: dict[str, Any], keys: set[str], where: str, hint: str | None = None
-) -> Iterator[Problem]:
-    for key in fields:
-        if key not in keys:
-            text = f"unknown key {show(key)}; known are {listed(sorted(keys), 'and')}"
-            yield Problem(where, f"{text}; {hint}" if hint else text)
+def _extra(fields: dict[str, Any], format_keys: frozenset[str], where: str) -> Iterator[Problem]:
+    """Keys that the format does not know are kept, so they must be JSON that everybody can read."""
+    for key in [key for key in fields if key not in format_keys]:
+        yield from _finite(key, where)
+        yield from _finite(fields[key], f"{where}[{show(key)}]")
+        if key == EXTRA_KEY and format_keys is not IMAGE_KEYS:
+            yield Problem(f"{where}[{show(key)}]", "is reserved")

@@ -86,7 +86,9 @@ class Item(Record, frozen=True, kw_only=True):
         state: ``pending``, ``ready`` or ``failed``: whether the stack has inspected the file; ``missing`` if
             its content was lost, until the same file is uploaded again.
         failure: why that failed.
-        width, height: size in pixels of the upright picture, after its EXIF orientation.
+        width, height: size in pixels of the upright picture, after its EXIF orientation; the declared one
+            while there is no picture.
+        declared_width, declared_height: as a source of annotations says; None if none does.
         frame_count, frame_rate, duration_s: of a video: frames, frames a second, seconds.
         metadata: custom fields; `Tags` is a list of strings.
         created_at, updated_at: UTC, ISO 8601.
@@ -109,6 +111,8 @@ class Item(Record, frozen=True, kw_only=True):
     failure: str | None = None
     width: int | None = None
     height: int | None = None
+    declared_width: int | None = None
+    declared_height: int | None = None
     frame_count: int | None = None
     frame_rate: float | None = None
     duration_s: float | None = None

@@ -12,10 +12,8 @@ In a v1 file an annotation that has ``type`` or ``attributes`` is read as v2 (do
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
@@ -25,35 +23,44 @@ from layernext.errors import DataError, Problem
 from layernext.model.annotation import ImageAnnotations
 from layernext.model.check import (
     MAX_NAME_LENGTH,
+    MAX_SIDE,
     MAX_TRACK,
     MIN_TRACK,
     find_image_problems,
     find_set_problems,
 )
+from layernext.model.extra_keys import (
+    RESERVED_IMAGE_KEYS,
+    ExtraKey,
+    ExtraKeys,
+    annotation_keys,
+    iter_extra_keys,
+)
 from layernext.model.geometry import (
+    EXTRA_KEY,
     KINDS,
-    Annotation,
-    AttributeValue,
     Box,
     Geometry,
     GeometryKind,
     built_from_kinds,
 )
-from layernext.model.problems import show
+from layernext.model.image_types import image_type, union
 from layernext.model.repeated_keys import colons_of
+from layernext.model.trusted import decode_trusted
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
 Confidence = Annotated[float, Meta(ge=0, le=1)]
 TrackId = Annotated[int, Meta(ge=MIN_TRACK, le=MAX_TRACK)] | Name
+Side = Annotated[int, Meta(ge=1, le=MAX_SIDE)]
 
 
-class _StrictValue(Struct, gc=False, forbid_unknown_fields=True):
+class _StrictValue(Struct, gc=False):
     value: Any
     confidence: Confidence | None = None
     metadata: dict[str, Any] | None = None
 
 
-class _StrictV2(Struct, gc=False, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+class _StrictV2(Struct, gc=False, kw_only=True, tag_field="type"):
     label: Name
     confidence: Confidence | None = None
     track: TrackId | None = None
@@ -61,7 +68,7 @@ class _StrictV2(Struct, gc=False, kw_only=True, forbid_unknown_fields=True, tag_
     metadata: dict[str, Any] | None = None
 
 
-class _StrictV1(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
+class _StrictV1(Struct, gc=False, kw_only=True):
     track: ClassVar[None] = None  # form v1 has none
 
     label: Name
@@ -69,10 +76,12 @@ class _StrictV1(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
     metadata: dict[Name, Any] | None = None
 
 
-class _StrictImage(Struct, gc=False, forbid_unknown_fields=True):
+class _StrictImage(Struct, gc=False):
     image: Name
     storageName: Name | None = None  # noqa: N815 - the wire's name
     isNormalized: bool | None = None  # noqa: N815
+    width: Side | None = None
+    height: Side | None = None
 
 
 class _StrictV2Image(_StrictImage, kw_only=True, gc=False):
@@ -155,7 +164,7 @@ def _strict() -> _Strict:
         v1_type = defstruct(
             f"_StrictV1{name}", [*fields, *beside], bases=(_StrictV1,), kw_only=True, gc=False
         )
-        v1_image = _image_type(f"_StrictV1{name}Image", v1_type, _StrictV1Image)
+        v1_image = image_type(f"_StrictV1{name}Image", v1_type, _StrictV1Image)
         v1[kind.name] = msgspec.json.Decoder(v1_image).decode
         v1_images[v1_image] = v1_type
         v2_types.append(v2_type)
@@ -167,7 +176,7 @@ def _strict() -> _Strict:
             rules[v1_type] = rules[v2_type] = kind.is_set_doubtful
         if optional:
             doubts[v2_type] = _doubt_of_alternatives(kind)
-    v2_image = _image_type("_StrictV2AnyImage", _union(v2_types), _StrictV2Image)
+    v2_image = image_type("_StrictV2AnyImage", union(v2_types), _StrictV2Image)
     special = frozenset([*colons, *doubts, *rules])
     return _Strict(
         v2=msgspec.json.Decoder(v2_image).decode,
@@ -204,26 +213,27 @@ def _surplus_of(kind: GeometryKind[Any]) -> Callable[[Any], int]:
     return lambda annotation: kind.count_colons(kind.coordinates_of(annotation)) - 1
 
 
-def _image_type(name: str, annotation: Any, base: type[Struct]) -> Any:
-    fields = [("annotations", list[annotation])]
-    return defstruct(name, fields, bases=(base,), kw_only=True, gc=False)
-
-
-def _union(types: Iterable[Any]) -> Any:
-    return functools.reduce(operator.or_, types)
-
-
 _ESCAPED_NUL = b"\\u0000"
 _ESCAPED_COLON = b"\\u003"
 
 
-def _is_doubtful(raw: bytes | memoryview, image: CheckedImage, strict: _Strict) -> bool:
-    """Whether `raw` may have what the typed pass cannot see: U+0000 in a name, a repeated key."""
+_DOUBTFUL: list[ExtraKey] | None = None
+"""Of an image that the slow check must look at."""
+
+
+def _extra_keys(
+    raw: bytes | memoryview, image: CheckedImage, strict: _Strict
+) -> list[ExtraKey] | None:
+    """The keys of `raw` that the format does not know.
+
+    None if it may have what the typed pass cannot see: U+0000 in a name, a repeated key, a key that belongs to
+    another kind of geometry.
+    """
     # Runs for every image that is read or ingested: written for speed, measured by check_file.
     text = raw if isinstance(raw, bytes) else bytes(raw)
     # Searching for one byte is six times as fast, and most data has no escape at all.
     if b"\\" in text and (_ESCAPED_NUL in text or _ESCAPED_COLON in text):
-        return True
+        return _DOUBTFUL
     # Each key costs a colon. See `repeated_keys`; here the usual keys are counted unseen.
     annotations: list[Any] = image.annotations
     expected = 3 if isinstance(image, _StrictV2Image) else 2
@@ -233,14 +243,38 @@ def _is_doubtful(raw: bytes | memoryview, image: CheckedImage, strict: _Strict) 
         map(type, annotations)
     ):
         if any(map(strict.is_doubtful, annotations)) or strict.breaks_rules(annotations):
-            return True
+            return _DOUBTFUL
         if not strict.colons.keys().isdisjoint(map(type, annotations)):
             surplus -= sum(map(strict.surplus_colons, annotations))
-    return surplus != 0 and _has_unexplained_colons(text, image, surplus)
+    if surplus == 0 or _is_explained(image, surplus):
+        return []
+    # A null is written but absent from `image`, so this takes the whole value.
+    whole = msgspec.json.decode(text)
+    if text.count(b":") != colons_of(whole) or _has_foreign_key(whole, annotations):
+        return _DOUBTFUL
+    return list(iter_extra_keys(whole))
 
 
-def _has_unexplained_colons(text: bytes, image: CheckedImage, surplus: int) -> bool:
-    """Whether `surplus` colons in `text` are more or fewer than optional keys and strings account for."""
+def _has_foreign_key(whole: dict[str, Any], annotations: list[Any]) -> bool:
+    """Whether an image has a key of the stack, or an annotation one of another kind or form."""
+    if not RESERVED_IMAGE_KEYS.keys().isdisjoint(whole):
+        return True
+    keys_of_all = annotation_keys() | {EXTRA_KEY}
+    for annotation, fields in zip(annotations, whole["annotations"], strict=True):
+        keys = annotation.__struct_encode_fields__
+        foreign = (fields.keys() & keys_of_all).difference(keys)
+        if foreign and not (foreign == {"type"} and isinstance(annotation, _StrictV2)):
+            return True
+        for values in (
+            (getattr(annotation, "attributes", None) and fields["attributes"]) or {}
+        ).values():
+            if any(EXTRA_KEY in value for value in values):
+                return True
+    return False
+
+
+def _is_explained(image: CheckedImage, surplus: int) -> bool:
+    """Whether optional keys and strings account for `surplus` colons, neither more nor fewer."""
     annotations: list[Any] = image.annotations
     # Plain loops: half the cost of building a list to count it.
     for annotation in annotations:
@@ -250,18 +284,16 @@ def _has_unexplained_colons(text: bytes, image: CheckedImage, surplus: int) -> b
             surplus -= 1
     if surplus and isinstance(image, _StrictImage):
         surplus -= (image.storageName is not None) + (image.isNormalized is not None)
+        surplus -= (image.width is not None) + (image.height is not None)
     if not surplus:
-        return False
+        return True
     # Flat metadata, which is the most common.
     flat = surplus
     for annotation in annotations:
         metadata = annotation.metadata
         if metadata is not None:
             flat -= 1 + len(metadata)
-    if not flat or surplus == _free_colons(image):
-        return False
-    # A null is written but absent from `image`, so this takes the whole value.
-    return text.count(b":") != colons_of(msgspec.json.decode(text))
+    return not flat or surplus == _free_colons(image)
 
 
 def _free_colons(image: CheckedImage) -> int:
@@ -289,10 +321,17 @@ class ImageDecoder:
     Args:
         geometry: the geometry of annotations without a ``type`` (form v1), or None if every
             annotation has to name its own (form v2).
+        refuses_extra: whether keys that the format does not know are problems; otherwise they are counted.
+
+    Attributes:
+        extra_keys: those of the images that `decode` returned, and `note_extra` was called for.
     """
 
-    def __init__(self, geometry: Geometry | None) -> None:
+    def __init__(self, geometry: Geometry | None, *, refuses_extra: bool = False) -> None:
         self.geometry = geometry
+        self.extra_keys = ExtraKeys()
+        self._refuses_extra = refuses_extra
+        self._extra_of_image: list[ExtraKey] = []
         self._strict = _strict()
         self._decode: Callable[[bytes | memoryview], CheckedImage] = (
             self._strict.v2 if geometry is None else self._strict.v1[geometry]
@@ -302,9 +341,19 @@ class ImageDecoder:
         """The image in `raw` if the fast pass accepts it; None says nothing about why not."""
         try:
             image = self._decode(raw)
-            return None if _is_doubtful(raw, image, self._strict) else image
+            extra = _extra_keys(raw, image, self._strict)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
+        if extra is None or (extra and self._refuses_extra):
+            return None
+        self._extra_of_image = extra
+        return image
+
+    def note_extra(self, index: int) -> None:
+        """Count the unknown keys of the image that `try_decode` returned last, which is at `index`."""
+        for level, key, where in self._extra_of_image:
+            self.extra_keys.add(level, key, f"images[{index}]{where}")
+        self._extra_of_image = []
 
     def decode(
         self, raw: bytes | memoryview, *, index: int = 0, file: str | None = None
@@ -321,129 +370,33 @@ class ImageDecoder:
         """
         try:
             image = self._decode(raw)
-            is_doubtful = _is_doubtful(raw, image, self._strict)
+            extra = _extra_keys(raw, image, self._strict)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return self._decode_slowly(raw, index, file, error)
-        if is_doubtful:
-            # PostgreSQL cannot store U+0000 in a name; in free values it is fine.
-            self._decode_slowly(raw, index, file, None)
+        if extra is None or (extra and self._refuses_extra):
+            # PostgreSQL cannot store U+0000 in a name; in free values it is fine. An annotation with keys of
+            # both forms is read as the other one.
+            return self._decode_slowly(raw, index, file, None)
+        self._extra_of_image = extra
+        self.note_extra(index)
         return image
 
     def _decode_slowly(
         self, raw: bytes | memoryview, index: int, file: str | None, error: Exception | None
     ) -> CheckedImage:
-        problems = find_image_problems(bytes(raw), self.geometry, index)
+        problems = find_image_problems(
+            bytes(raw), self.geometry, index, refuses_extra=self._refuses_extra
+        )
         if problems:
             raise DataError(problems, file=file) from error
         try:
-            return decode_trusted(raw, self.geometry)
+            image = decode_trusted(raw, self.geometry)
+            self._extra_of_image = list(iter_extra_keys(msgspec.json.decode(raw)))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as reason:
             # The slow check knows the same rules; if it ever misses one, report what msgspec says.
             raise DataError(Problem(f"images[{index}]", str(reason)), file=file) from reason
-
-
-class _ReadV1(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
-    label: str
-    confidence: float | None = None
-    metadata: dict[str, Any] | None = None
-
-
-class _ReadImage(Struct, gc=False, kw_only=True):
-    image: str
-    annotations: list[Any]
-    storageName: str | None = None  # noqa: N815
-    isNormalized: bool | None = None  # noqa: N815
-
-
-class _ReadAnyImage(_ReadImage, kw_only=True, gc=False):
-    annotations: list[dict[str, Any]]
-
-
-_read_any = msgspec.json.Decoder(_ReadAnyImage).decode
-
-
-class _Trusted(Struct, frozen=True):
-    """What reads images that were checked before.
-
-    Attributes:
-        v2: decodes images of form v2.
-        v1: decodes images of form v1.
-        v1_type: class of v1's annotations, which may have any key of any kind.
-        annotation: union of the classes of all annotations.
-        image: class of v2's images.
-    """
-
-    v2: _Decode
-    v1: _Decode
-    v1_type: type[Any]
-    annotation: Any
-    image: type[_ReadImage]
-
-
-@built_from_kinds
-def _trusted() -> _Trusted:
-    coordinates: dict[str, Any] = {}
-    for kind in KINDS.values():
-        coordinates |= kind.types
-    fields = [(key, value_type | None, None) for key, value_type in coordinates.items()]
-    v1_type = defstruct("_ReadV1Any", fields, bases=(_ReadV1,), kw_only=True, gc=False)
-    annotation = _union(kind.struct for kind in KINDS.values())
-    v1_image = _image_type("_ReadV1Image", v1_type, _ReadImage)
-    v2_image = _image_type("_ReadV2Image", annotation, _ReadImage)
-    return _Trusted(
-        v2=msgspec.json.Decoder(v2_image).decode,
-        v1=msgspec.json.Decoder(v1_image).decode,
-        v1_type=v1_type,
-        annotation=annotation,
-        image=v2_image,
-    )
-
-
-def _typed(annotations: list[Any], kind: GeometryKind[Any]) -> list[Annotation]:
-    """Annotations of form v1 as those of v2 are: their metadata becomes attributes."""
-    # One loop without calls: this runs for everything that is read back from a stack.
-    typed: list[Annotation] = []
-    struct, key = kind.struct, kind.key
-    simple_key = None if kind.further_types or kind.optional_types else key
-    for annotation in annotations:
-        metadata = annotation.metadata
-        fields: dict[str, Any] = {
-            "label": annotation.label,
-            "confidence": annotation.confidence,
-            "attributes": {name: [AttributeValue(value)] for name, value in metadata.items()}
-            if metadata
-            else {},
-        }
-        coordinates = None if simple_key is None else getattr(annotation, simple_key)
-        if simple_key is not None and coordinates is not None:
-            fields[simple_key] = coordinates
-        elif key is not None:
-            coordinates = kind.read(annotation)
-            if coordinates is None:
-                raise msgspec.ValidationError(f"`{key}` is missing")
-            fields |= kind.fields_of(coordinates)
-        typed.append(struct(**fields))
-    return typed
-
-
-def decode_trusted(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAnnotations:
-    """The image in `raw` as typed data, without checking ranges: for what a stack has stored.
-
-    Args:
-        raw: one JSON object, form v1 or v2.
-        geometry: that of annotations without a ``type``; None for form v2.
-
-    Raises:
-        msgspec.ValidationError: `raw` is not an image in either form.
-    """
-    trusted = _trusted()
-    try:
-        image = trusted.v2(raw) if geometry is None else trusted.v1(raw)
-    except msgspec.ValidationError:
-        return _decode_mixed(raw, geometry)  # for one, a null where v2 would leave the key out
-    if geometry is None:
-        return _whole(image, image.annotations)
-    return _whole(image, _typed(image.annotations, KINDS[geometry]))
+        self.note_extra(index)
+        return image
 
 
 def find_problems_of_merged(
@@ -461,92 +414,6 @@ def find_problems_of_merged(
     if not any(name in raw for raw in raws for name in names):
         return []  # which is cheap: most sets have none of them
     return list(find_set_problems([msgspec.json.decode(raw) for raw in raws], geometry, where))
-
-
-def convert_trusted(fields: Any, *, strict: bool = True) -> ImageAnnotations:
-    """An image of form v2 as typed data, from plain data, without checking ranges.
-
-    Args:
-        fields: what was decoded of one JSON object.
-        strict: refuse numbers that are strings.
-
-    Raises:
-        msgspec.ValidationError: it is not an image of form v2.
-    """
-    image = msgspec.convert(fields, _trusted().image, strict=strict)
-    return _whole(image, image.annotations)
-
-
-def _whole(image: _ReadImage, annotations: list[Annotation]) -> ImageAnnotations:
-    return ImageAnnotations(
-        image=image.image,
-        annotations=annotations,
-        storage_name=image.storageName,
-        normalized=bool(image.isNormalized),
-    )
-
-
-def _decode_mixed(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAnnotations:
-    trusted, image = _trusted(), _read_any(raw)
-    annotations: list[Annotation] = []
-    for fields in image.annotations:
-        present = {key: value for key, value in fields.items() if value is not None}
-        if geometry is None or "type" in present or "attributes" in present:
-            present.setdefault("type", geometry)
-            _refuse_unknown_kind(present["type"])
-            _refuse_unknown_keys(present)
-            _use_current_key(present)
-            for values in present.get("attributes", {}).values():
-                for value in values:
-                    if value.get("metadata", ...) is None:
-                        del value["metadata"]
-            annotation: Annotation = msgspec.convert(present, trusted.annotation)
-        else:
-            v1_annotation = msgspec.convert(present, trusted.v1_type)
-            (annotation,) = _typed([v1_annotation], KINDS[geometry])
-        annotations.append(annotation)
-    return _whole(image, annotations)
-
-
-def _refuse_unknown_kind(name: Any) -> None:
-    """Say that a newer version must have written an annotation.
-
-    Raises:
-        msgspec.ValidationError: it did.
-    """
-    if isinstance(name, str) and name not in KINDS:
-        message = (
-            f"annotations of the type {show(name)}, which this version of layernext does not know; a newer one "
-            "may, and download_to_file keeps them as they are"
-        )
-        raise msgspec.ValidationError(message)
-
-
-def _refuse_unknown_keys(fields: dict[str, Any]) -> None:
-    """Say that a newer version must have written an annotation.
-
-    Raises:
-        msgspec.ValidationError: it did.
-    """
-    kind = KINDS[fields["type"]]
-    unknown = fields.keys() - {"type", *kind.types, *kind.struct.__struct_encode_fields__}
-    if unknown:
-        message = (
-            f"annotations with the key {show(min(unknown))}, which this version of layernext does not know; a "
-            "newer one may, and download_to_file keeps them as they are"
-        )
-        raise msgspec.ValidationError(message)
-
-
-def _use_current_key(fields: dict[str, Any]) -> None:
-    """Put coordinates under a former key where the kind has them today."""
-    kind = KINDS.get(fields["type"])
-    if kind is None or kind.key is None or kind.key in fields:
-        return
-    for key in kind.former_keys:
-        if key in fields:
-            fields[kind.key] = fields.pop(key)
-            return
 
 
 def is_normalized(image: CheckedImage) -> bool:

@@ -21,7 +21,22 @@ _SIGNATURES = (
 # Brands of pictures in the container that videos use, too (ISO/IEC 23008-12).
 _PICTURE_BRANDS = {
     **dict.fromkeys((b"avif", b"avis"), "image/avif"),
-    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"heif", b"mif1", b"msf1"), "image/heic"),
+    **dict.fromkeys(
+        (
+            b"heic",
+            b"heix",
+            b"heim",
+            b"heis",
+            b"hevc",
+            b"hevx",
+            b"hevm",
+            b"hevs",
+            b"heif",
+            b"mif1",
+            b"msf1",
+        ),
+        "image/heic",
+    ),
 }
 
 

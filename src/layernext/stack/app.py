@@ -46,7 +46,13 @@ from layernext.stack.jobs import (
     stop_signals,
 )
 from layernext.stack.memory import release_memory
-from layernext.stack.objects import BucketStore, FolderStore, ObjectStore, count_errors
+from layernext.stack.objects import (
+    BucketStore,
+    FolderStore,
+    ObjectStore,
+    count_errors,
+    with_links,
+)
 from layernext.stack.settings import OidcSettings, Settings
 from layernext.stack.store import Database, NewAuditEntry, NewKey, Role, Store
 from layernext.stack.web import ROUTES as PAGES
@@ -193,10 +199,13 @@ def open_objects(settings: Settings) -> ObjectStore:
     Raises:
         ConfigurationError: the bucket cannot be used.
     """
+    inner: ObjectStore
     if settings.objects is not None:
-        return BucketStore(settings.objects, settings.objects_options)
-    prepare_folder(settings.data)
-    return FolderStore(settings.objects_folder)
+        inner = BucketStore(settings.objects, settings.objects_options)
+    else:
+        prepare_folder(settings.data)
+        inner = FolderStore(settings.objects_folder)
+    return with_links(inner, settings.allow_link, settings.objects_options)
 
 
 def _make_data_folder(settings: Settings) -> None:

@@ -71,7 +71,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         database: a ``postgresql://`` or ``sqlite:///`` URL; None is SQLite in `data`.
         objects: URL of a bucket for uploaded files: ``s3://``, ``gs://`` or ``az://``; None is a folder in
             `data`. Credentials come from the environment.
-        objects_options: for that store, such as ``endpoint``.
+        objects_options: for that store, such as ``endpoint``, and for buckets that are linked.
+        allow_link: folders and prefixes of buckets whose files may be linked where they lie; none by default.
         jobs: whether jobs and housekeeping run in the server; else ``layernext worker`` runs them.
         engine: where the parts of large jobs are worked on: ``processes`` of this machine, or a Dask cluster,
             ``dask://HOST:PORT``.
@@ -109,6 +110,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     database: str | None = None
     objects: str | None = None
     objects_options: dict[str, str] = {}
+    allow_link: tuple[str, ...] = ()
     jobs: bool = True
     engine: str = "processes"
     native: bool = True

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from layernext import LabelClass, LayerNextClient, Skeleton
 from layernext.errors import (
@@ -171,7 +172,11 @@ def test_export_of_a_run_as_a_job(client: LayerNextClient, tmp_path: Path) -> No
     client.runs.export(collection, "m", tmp_path / "own.json", "coco")
     assert path.read_bytes() == (tmp_path / "own.json").read_bytes()
     assert path.name == f"{collection}-m.json"
-    begun = client.exports.start("yolo", collection=collection, run="m")
+    bare = [replace(sample, width=None, height=None) for sample in SOME]
+    write_export(bare, tmp_path / "bare.json", "layernext")
+    sizeless = fresh()
+    client.upload_modelrun(sizeless, "m", tmp_path / "bare.json")
+    begun = client.exports.start("yolo", collection=sizeless, run="m")
     with pytest.raises(JobFailed, match="size in pixels is not known"):
         client.wait_for_job_complete(begun.job_id, timeout_s=60)
     with pytest.raises(Conflict, match=r"failed: .*not known"):
@@ -390,3 +395,24 @@ def test_names_match_those_of_the_collection(client: LayerNextClient, tmp_path: 
             format="coco",
             source_options=options,
         )
+
+
+def test_label_rules_of_an_export_as_a_job(client: LayerNextClient, tmp_path: Path) -> None:
+    """The job writes what the client writes with the same rules."""
+    collection = fresh()
+    write_export(SOME, tmp_path / "in.json", "layernext")
+    client.upload_modelrun(collection, "m", tmp_path / "in.json")
+    label = BOX.label
+    for number, rules in enumerate(
+        (
+            LabelRules(labels=[label.upper()], ignore_case=True),
+            LabelRules(mapping={label: "thing"}),
+            LabelRules(class_agnostic=True),
+        )
+    ):
+        options = {"collection": collection, "run": "m", "format": "coco"}
+        path = export_of(client, tmp_path / f"{number}", label_rules=rules, **options)
+        client.runs.export(collection, "m", tmp_path / f"{number}.json", "coco", label_rules=rules)
+        assert path.read_bytes() == (tmp_path / f"{number}.json").read_bytes()
+        names = [category["name"] for category in json.loads(path.read_text())["categories"]]
+        assert label not in names

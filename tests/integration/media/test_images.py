@@ -215,6 +215,52 @@ def test_images_that_would_fill_the_memory(tmp_path: Path) -> None:
     assert (result.thumbnail, result.failure) == (None, None)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF", "BMP"])
+def test_truncated_images_show_what_is_there(tmp_path: Path, kind: str) -> None:
+    """The upper half in its place, so that annotations are where they belong; and a failure that says so."""
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(200, 255, (600, 800, 3), dtype=np.uint8))
+    content = encoded(kind, noise)
+    result = look_at(tmp_path, content[: len(content) // 2])
+    assert result.failure == "it is not a readable image: its content ends early"
+    assert (result.width, result.height) == (800, 600)
+    assert result.thumbnail is not None
+    small = np.asarray(Image.open(io.BytesIO(result.thumbnail)).convert("L"))
+    assert small.shape == (192, 256)
+    if kind == "BMP":
+        small = small[::-1]  # it begins with its last row
+    assert small[:60].min() > 150
+    # What is missing is gray or black, by type; GIF keeps its background.
+    assert kind == "GIF" or small[-20:].max() < 150
+
+
+@pytest.mark.parametrize(
+    ("brand", "media_type", "why"),
+    [
+        (b"heic", "image/heic", "it is a HEIC image, which is not read: convert it"),
+        (b"hevc", "image/heic", "it is a HEIC image, which is not read: convert it"),
+        (b"avif", "image/avif", "it is not a readable image"),
+        (b"isom", "video/mp4", "it is a video, not an image: upload it to a collection of videos"),
+    ],
+)
+def test_pictures_and_videos_of_one_container(
+    tmp_path: Path, brand: bytes, media_type: str, why: str
+) -> None:
+    """What a file is, is said, also if it is not read."""
+    result = look_at(tmp_path, b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1miaf" + b"\0" * 200)
+    assert result.content_type == media_type
+    assert str(result.failure).startswith(why)
+
+
+def test_float_images_are_tone_mapped(tmp_path: Path) -> None:
+    """From their darkest to their brightest percent; pixels that are no numbers do not matter."""
+    values = np.tile(np.linspace(-1, 1, 800, dtype=np.float32), (600, 1))
+    values[0, 0], values[1, 1] = np.nan, np.inf
+    row = np.asarray(thumbnail(look_at(tmp_path, encoded("TIFF", Image.fromarray(values)))))[96]
+    assert row[0].max() < 20
+    assert row[-1].min() > 235
+
+
 def test_failures_name_no_paths_and_no_exceptions(tmp_path: Path) -> None:
     """They are plain sentences."""
     cases = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -459,6 +460,11 @@ TABLE: dict[str, Row] = {
     ),
     f"DELETE {V}/annotations": Row("collection", "write", _query(collection="name", run="nobody")),
     f"POST {V}/annotation-files": Row("collection", "write", _annotation_file),
+    f"POST {V}/file-links": Row(
+        "collection",
+        "write",
+        _body(lambda world, side: {"collection": side.name, "source": str(Path(__file__).parent)}),
+    ),
     f"POST {V}/collections": Row(
         "collection", "write", _body(lambda world, side: {"name": side.name})
     ),

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from layernext.wire.native import BundleEntry
@@ -276,6 +277,9 @@ CALLS: dict[str, Callable[[World], Any]] = {
     ),
     "listings.create_collection": lambda world: world.post(
         "/api/v1/collections", {"name": "street"}
+    ),
+    "links.link_files": lambda world: world.post(
+        "/api/v1/file-links", {"collection": "street", "source": str(Path(__file__).parent)}
     ),
     "classes.declare_classes": lambda world: world.stack.json(
         "PUT", "/api/v1/collection-classes", json={"collection": "yard", "classes": []}

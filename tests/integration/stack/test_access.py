@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,7 +24,9 @@ FINE, UNKNOWN, REFUSED, MISSING = "fine", 401, 403, 404
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     nobody = OidcSettings(issuer="http://127.0.0.1:1", client_id="x")
-    with running(tmp_path_factory.mktemp("stack"), metrics=True, oidc=nobody) as stack:
+    links = (str(Path(__file__).parent),)
+    folder = tmp_path_factory.mktemp("stack")
+    with running(folder, metrics=True, oidc=nobody, allow_link=links) as stack:
         yield World(stack)
 
 

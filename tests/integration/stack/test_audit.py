@@ -81,7 +81,8 @@ def test_every_route_that_changes_something_is_called(shared: Stack) -> None:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with running(tmp_path_factory.mktemp("audited")) as stack:
+    links = (str(Path(__file__).parent),)
+    with running(tmp_path_factory.mktemp("audited"), allow_link=links) as stack:
         yield World(stack)
 
 

@@ -1049,6 +1049,7 @@ class AsyncExports:
         dataset_version: str | None = None,
         split: Literal["train", "validation", "test"] | None = None,
         strict: bool = False,
+        label_rules: LabelRules | None = None,
     ) -> Export:
         """Let the stack write a run or a dataset version in another format, as a job.
 
@@ -1063,6 +1064,7 @@ class AsyncExports:
             dataset_version=dataset_version,
             split=split,
             strict=strict,
+            label_rules=label_rules,
         )
 
     async def get(self, export_id: str) -> Export:
@@ -1257,6 +1259,13 @@ class AsyncFiles:
             on_error=on_error,
             progress=progress,
         )
+
+    async def link(self, collection: str, source: str | os.PathLike[str]) -> Job:
+        """Let a collection have the images below a folder or bucket prefix, without copying them.
+
+        See `Files.link`.
+        """
+        return await in_thread(self._group.link, collection, source)
 
     async def match(self, collection: str, names: Iterable[str]) -> dict[str, NameMatch]:
         """Which image of a collection each name of another tool means, and why; changes nothing.

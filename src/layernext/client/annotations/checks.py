@@ -18,6 +18,7 @@ def validate_file(
     geometry: str | None = None,
     *,
     limit: int = DEFAULT_PROBLEM_LIMIT,
+    strict: bool = False,
     progress: ProgressChoice = None,
 ) -> FileSummary:
     """Check a file as an upload would, without a stack.
@@ -26,16 +27,17 @@ def validate_file(
         path: LayerNext JSON, plain, ``.gz`` or ``.zst``; read as a stream.
         geometry: that of annotations without a ``type`` (form v1); None for form v2.
         limit: stop looking after this many problems.
+        strict: refuse keys that the format does not know; otherwise they are warnings.
         progress: None shows a bar on a terminal; True, False or a callable override that.
 
     Returns:
-        How many images and annotations the file has.
+        How many images and annotations the file has, and what may be a mistake.
 
     Raises:
         DataError: with every problem and its place; FormatError if it is not such a file at all.
     """
     shape = None if geometry is None else check_geometry(geometry)
-    return check_with_progress(path, shape, progress, limit)
+    return check_with_progress(path, shape, progress, limit, strict=strict)
 
 
 def check_geometry(word: str) -> Geometry:

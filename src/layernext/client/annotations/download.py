@@ -27,7 +27,14 @@ from layernext.errors import (
     IncompatibleStack,
 )
 from layernext.formats import FileWriter, create_file
-from layernext.model import Geometry, ImageAnnotations, Mode, Skeleton, decode_trusted
+from layernext.model import (
+    Geometry,
+    ImageAnnotations,
+    Mode,
+    Skeleton,
+    decode_trusted,
+    encode_image,
+)
 from layernext.wire.native import ANNOTATIONS_PATH, DownloadLine
 
 logger = logging.getLogger("layernext.client.download")
@@ -134,7 +141,7 @@ def iter_annotations(
 
 def _typed(line: DownloadLine) -> ImageAnnotations:
     try:
-        image = decode_trusted(line.set, line.geometry)
+        image = decode_trusted(line.set, line.geometry, with_extra_keys=True)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise invalid_annotations(error) from error
     if line.normalized and not image.normalized:
@@ -187,6 +194,8 @@ def download_to_file(
         for line in iter_lines(transport, collection, runs, mode):
             if first is None:
                 first, is_single = line, _is_single(line, runs, mode)
+                if is_single:
+                    writer.begin(bytes(line.file_keys))
             writer.write(_single(line, first.geometry) if is_single else _one_of_several(line))
             advance(1)
     return DownloadReport(path=path, images=writer.images, seconds=time.monotonic() - started)
@@ -203,13 +212,13 @@ def _single(line: DownloadLine, form: Geometry | None) -> bytes:
     """The set as it was uploaded, unless another set of the file has another form."""
     raw = bytes(line.set)
     if line.geometry is not None and line.geometry != form:
-        return msgspec.json.encode(_typed(line))
+        return encode_image(_typed(line))
     if line.normalized:
         flag = _flag(raw).is_normalized
         if flag is msgspec.UNSET:
             return _BEGINNING + raw.lstrip()[1:]
         if not flag:
-            return msgspec.json.encode(_typed(line))
+            return encode_image(_typed(line))
     return raw
 
 

@@ -61,6 +61,8 @@ class _Queue:
     is_repeatable = False
 
     def __init__(self) -> None:
+        self.warnings: dict[str, tuple[int, str]] = {}
+        self.file_keys: dict[str, bytes] = {}
         self._changed = threading.Condition()
         self._waiting: deque[bytes] = deque()
         self._size = 0

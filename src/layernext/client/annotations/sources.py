@@ -20,6 +20,7 @@ from layernext.errors import ConfigurationError, DataError, FormatError, Problem
 from layernext.formats import (
     DEFAULT_PROBLEM_LIMIT,
     IMAGE_EXTENSIONS,
+    FileKeys,
     FileSummary,
     Losses,
     NameMatcher,
@@ -28,9 +29,19 @@ from layernext.formats import (
     check_file,
     detect_format,
     iter_file,
+    key_reader,
     merged,
 )
-from layernext.model import Annotation, Geometry, ImageAnnotations, ImageDecoder, naming_image
+from layernext.model import (
+    GEOMETRY_KEYS,
+    IMAGE_KEYS,
+    Annotation,
+    Geometry,
+    ImageAnnotations,
+    ImageDecoder,
+    encode_image,
+    naming_image,
+)
 
 Validate: TypeAlias = Literal["first", "stream"]
 """``first``: the whole file is checked before anything is sent. ``stream``: batch by batch."""
@@ -38,6 +49,8 @@ Validate: TypeAlias = Literal["first", "stream"]
 GivenImage: TypeAlias = ImageAnnotations | Mapping[str, Any]
 
 _LINE_BREAKS = b"\r\n"
+_CHECKED_KEYS = {"type", "label", "confidence", *GEOMETRY_KEYS.values()}
+"""Whose values have types that the decoder checks."""
 
 
 class Source(Protocol):
@@ -51,6 +64,16 @@ class Source(Protocol):
     @property
     def is_repeatable(self) -> bool:
         """Whether `lines` can be called again, to start over."""
+        ...
+
+    @property
+    def warnings(self) -> dict[str, tuple[int, str]]:
+        """What is sent and may be a mistake, once all was read: how often, and where it was first."""
+        ...
+
+    @property
+    def file_keys(self) -> dict[str, bytes]:
+        """The JSON of the keys beside ``images`` in a file, once all was read."""
         ...
 
     def prepare(self, progress: ProgressChoice) -> None:
@@ -77,14 +100,27 @@ class FileSource:
         path: the file.
         geometry: of annotations without a ``type``; None for form v2.
         validate: see `Validate`.
+        strict: refuse keys that the format does not know.
+
+    Attributes:
+        too_large_keys: keys beside ``images`` that are too large to be kept.
     """
 
     is_repeatable = True
 
     def __init__(
-        self, path: str | os.PathLike[str], geometry: Geometry | None, validate: Validate
+        self,
+        path: str | os.PathLike[str],
+        geometry: Geometry | None,
+        validate: Validate,
+        *,
+        strict: bool = False,
     ) -> None:
         check_validate(validate)
+        self._strict = strict
+        self.warnings: dict[str, tuple[int, str]] = {}
+        self.file_keys: dict[str, bytes] = {}
+        self.too_large_keys: list[str] = []
         self._path = Path(path)
         self._geometry = geometry
         self._spans: Spans | None = None
@@ -98,9 +134,17 @@ class FileSource:
             FormatError, DataError: with every problem of the file, up to a limit.
         """
         if self._validate == "first":
-            self._spans = Spans()
-            summary = check_with_progress(self._path, self._geometry, progress, spans=self._spans)
-            self.total = summary.images
+            self._spans, keys = Spans(), FileKeys()
+            summary = check_with_progress(
+                self._path,
+                self._geometry,
+                progress,
+                spans=self._spans,
+                strict=self._strict,
+                file_keys=keys,
+            )
+            self.total, self.warnings = summary.images, summary.warnings
+            self.file_keys, self.too_large_keys = keys.values, keys.too_large
 
     def lines(self) -> Iterator[bytes]:
         """See `Source`. A file that was checked before is only read again, not decoded."""
@@ -109,11 +153,22 @@ class FileSource:
             yield raw.translate(None, _LINE_BREAKS) if b"\n" in raw or b"\r" in raw else raw
 
     def _checked(self) -> Iterator[bytes]:
-        decoder = ImageDecoder(self._geometry)
-        for index, raw in enumerate(iter_file(self._path)):
+        decoder = ImageDecoder(self._geometry, refuses_extra=self._strict)
+        keys, problems = FileKeys(), list[Problem]()
+        on_key = key_reader(decoder.extra_keys, keys, problems, strict=self._strict)
+        for index, raw in enumerate(iter_file(self._path, on_key=on_key)):
+            _refuse(problems, self._path)
             with naming_image(raw):
                 decoder.decode(raw, index=index, file=self._path.name)
             yield raw
+        _refuse(problems, self._path)
+        self.warnings = decoder.extra_keys.counts
+        self.file_keys, self.too_large_keys = keys.values, keys.too_large
+
+
+def _refuse(problems: list[Problem], path: Path) -> None:
+    if problems:
+        raise DataError(problems, file=path.name)
 
 
 def check_with_progress(
@@ -122,11 +177,22 @@ def check_with_progress(
     progress: ProgressChoice,
     limit: int = DEFAULT_PROBLEM_LIMIT,
     spans: Spans | None = None,
+    *,
+    strict: bool = False,
+    file_keys: FileKeys | None = None,
 ) -> FileSummary:
     """`formats.check_file` with progress; an error says if the file has another format."""
     try:
         with show_progress(progress, f"checking {Path(path).name}", None) as advance:
-            return check_file(path, geometry, limit=limit, on_image=lambda: advance(1), spans=spans)
+            return check_file(
+                path,
+                geometry,
+                limit=limit,
+                on_image=lambda: advance(1),
+                spans=spans,
+                strict=strict,
+                file_keys=file_keys,
+            )
     except (DataError, FormatError) as error:
         kind = None
         try:
@@ -176,6 +242,12 @@ class FormatSource:
         self._names: dict[str, list[str]] | None = None
         self.total: int | None = None
         self.losses = Losses(strict=strict)
+        self.file_keys: dict[str, bytes] = {}
+
+    @property
+    def warnings(self) -> dict[str, tuple[int, str]]:
+        """See `Source`."""
+        return self.losses.warnings
 
     def prepare(self, progress: ProgressChoice) -> None:
         """Read all of it once, if that is to happen before anything is sent.
@@ -194,15 +266,19 @@ class FormatSource:
     def lines(self) -> Iterator[bytes]:
         """See `Source`."""
         losses = self.losses = Losses(strict=self._strict)
-        decoder = ImageDecoder(None)
+        decoder = ImageDecoder(None, refuses_extra=self._strict)
+        losses.warnings = decoder.extra_keys.counts
         origins: dict[str, str] = {}
         for index, sample in enumerate(merged(self._read(losses), losses)):
             annotation_set = ImageAnnotations(
                 image=self._image_of(sample, losses, origins),
                 annotations=sample.annotations,
                 normalized=sample.normalized,
+                width=sample.width if sample.height else None,
+                height=sample.height if sample.width else None,
+                extra=sample.extra,
             )
-            raw = msgspec.json.encode(annotation_set)
+            raw = encode_image(annotation_set, where=sample.image)
             with naming_image(annotation_set.image):
                 decoder.decode(raw, index=index, file=self._path.name)
             yield raw
@@ -263,13 +339,19 @@ class ItemSource:
         items: read once, never all in memory. Numbers and arrays of numpy are welcome in
             dictionaries.
         geometry: of annotations without a ``type``; None for form v2.
+        strict: refuse keys that the format does not know.
     """
 
     is_repeatable = False
     total = None
 
-    def __init__(self, items: Iterable[GivenImage], geometry: Geometry | None) -> None:
+    def __init__(
+        self, items: Iterable[GivenImage], geometry: Geometry | None, *, strict: bool = False
+    ) -> None:
         _refuse_other_sources(items)
+        self._strict = strict
+        self.warnings: dict[str, tuple[int, str]] = {}
+        self.file_keys: dict[str, bytes] = {}
         self._items = items
         self._geometry = geometry
 
@@ -278,7 +360,10 @@ class ItemSource:
 
     def lines(self) -> Iterator[bytes]:
         """See `Source`."""
-        v1, v2 = ImageDecoder(self._geometry), ImageDecoder(None)
+        v1 = ImageDecoder(self._geometry, refuses_extra=self._strict)
+        v2 = ImageDecoder(None, refuses_extra=self._strict)
+        v2.extra_keys = v1.extra_keys
+        self.warnings = v1.extra_keys.counts
         for index, item in enumerate(self._items):
             go_on_unless_cancelled()
             raw = encode_item(item, index)
@@ -325,7 +410,7 @@ def encode_item(item: object, index: int) -> bytes:
         _refuse_path(item, where)
         if isinstance(item, ImageAnnotations):
             _refuse_foreign_fields(item, where)
-            raw = msgspec.json.encode(item, enc_hook=_plain)
+            raw = encode_image(item, enc_hook=_plain, where=where)
             if b"null" in raw:
                 # msgspec writes NaN and infinity as null, which would pass for a missing value.
                 _refuse_foreign(msgspec.to_builtins(item, enc_hook=_plain), where)
@@ -373,25 +458,36 @@ def _plain(value: Any) -> Any:
 def _refuse_foreign_fields(item: ImageAnnotations | Mapping[Any, Any], where: str) -> None:
     """Look at the fields that may hold anything; the decoder checks all others."""
     if isinstance(item, ImageAnnotations):
+        _refuse_foreign(item.extra, f"{where}.extra")
         for position, annotation in enumerate(item.annotations):
-            if annotation.metadata or annotation.attributes:
+            if annotation.metadata or annotation.attributes or annotation.extra:
                 _refuse_foreign_in(annotation, f"{where}.annotations[{position}]")
-        return
+    else:
+        _refuse_foreign_in_plain(item, where)
+
+
+def _refuse_foreign_in_plain(item: Mapping[Any, Any], where: str) -> None:
+    for key, value in item.items():
+        if key not in IMAGE_KEYS:
+            _refuse_foreign(value, f"{where}.{key}")
     annotations = item.get("annotations")
     if not isinstance(annotations, list | tuple):
         return
     for position, fields in enumerate(annotations):
         if isinstance(fields, Mapping):
-            for key in ("metadata", "attributes"):
-                _refuse_foreign(fields.get(key), f"{where}.annotations[{position}].{key}")
+            for key, value in fields.items():
+                if key not in _CHECKED_KEYS:
+                    _refuse_foreign(value, f"{where}.annotations[{position}].{key}")
 
 
 def _refuse_foreign_in(annotation: Annotation, where: str) -> None:
     _refuse_foreign(annotation.metadata, f"{where}.metadata")
+    _refuse_foreign(annotation.extra, f"{where}.extra")
     for name, values in annotation.attributes.items():
         for position, value in enumerate(values):
             _refuse_foreign(value.value, f"{where}.attributes.{name}[{position}].value")
             _refuse_foreign(value.metadata, f"{where}.attributes.{name}[{position}].metadata")
+            _refuse_foreign(value.extra, f"{where}.attributes.{name}[{position}].extra")
 
 
 def _refuse_foreign(value: Any, where: str) -> None:

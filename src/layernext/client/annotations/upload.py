@@ -26,10 +26,11 @@ from functools import partial
 
 import msgspec
 import zstandard
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from layernext.client.annotations.image_names import ImageCount, image_numbers
 from layernext.client.annotations.logged_shapes import BoxWatch
+from layernext.client.annotations.size_watch import SizeWatch
 from layernext.client.annotations.sources import Source
 from layernext.client.progress import Advance, ProgressChoice, show_progress
 from layernext.client.reports import UploadReport
@@ -117,9 +118,12 @@ class _Session:
         self._image_count = ImageCount()
         self._repeated_images = 0
         self._box_watch = BoxWatch()
+        self._sizes = SizeWatch()
 
-    def send_all(self, batches: Iterator[Batch], advance: Advance) -> None:
-        """Send every batch, a few at a time, and end the upload."""
+    def send_all(
+        self, batches: Iterator[Batch], advance: Advance, file_keys: Callable[[], dict[str, bytes]]
+    ) -> None:
+        """Send every batch, a few at a time, and end the upload with the keys of the file."""
         pending: deque[Future[_Outcome]] = deque()
         count = 0
         with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="layernext-upload") as pool:
@@ -150,7 +154,9 @@ class _Session:
             "POST",
             native.finish_path(self._state.id),
             UploadState,
-            json=FinishRequest(batches=count),
+            json=FinishRequest(
+                batches=count, file_keys={key: Raw(raw) for key, raw in file_keys().items()}
+            ),
         )
 
     def _has(self, batch: Batch) -> bool:
@@ -185,6 +191,7 @@ class _Session:
         result = outcome.result
         self._results.append(result)
         self._box_watch.count(result.measured_boxes, result.outside_boxes, result.outside_image)
+        self._sizes.count(result)
         self._bytes_sent += outcome.bytes_sent
         self._count_images(outcome.numbers)
         advance(outcome.images)
@@ -223,7 +230,7 @@ class _Session:
             bytes_sent=self._bytes_sent,
             seconds=time.monotonic() - started,
             job_id=state.id,
-            warnings=boxes,
+            warnings=boxes | self._sizes.warnings,
         )
 
 
@@ -308,7 +315,7 @@ def _send_source(
         ),
         show_progress(progress, f"uploading {session.run}", source.total) as advance,
     ):
-        session.send_all(iter_batches(source.lines(), offer), advance)
+        session.send_all(iter_batches(source.lines(), offer), advance, lambda: source.file_keys)
     return report()
 
 

@@ -15,6 +15,7 @@ from layernext.client.progress import ProgressChoice
 from layernext.client.run_uploads import mode_of
 from layernext.client.texts import check_text
 from layernext.errors import Conflict
+from layernext.formats import LabelRules
 from layernext.model import Export
 from layernext.wire import native
 
@@ -32,6 +33,7 @@ class Exports(Group):
         dataset_version: str | None = None,
         split: Literal["train", "validation", "test"] | None = None,
         strict: bool = False,
+        label_rules: LabelRules | None = None,
     ) -> Export:
         """Let the stack write a run or a dataset version in another format, as a job.
 
@@ -46,6 +48,7 @@ class Exports(Group):
             dataset_version: id of a version.
             split: only this one of the version; None for all.
             strict: let the job fail at what the format cannot hold.
+            label_rules: what becomes of labels, and the order of the classes.
 
         Returns:
             The export; `client.jobs.wait` with its ``job_id`` waits for it.
@@ -64,6 +67,7 @@ class Exports(Group):
             dataset_version=dataset_version,
             split=split,
             strict=strict,
+            label_rules=None if label_rules is None else _labels_of(label_rules),
         )
         export: Export = self._transport.request_json(
             "POST", native.EXPORTS_PATH, Export, json=body
@@ -143,3 +147,14 @@ class Exports(Group):
             "GET", native.EXPORTS_PATH, builtins.list[Export]
         )
         return exported
+
+
+def _labels_of(rules: LabelRules) -> native.ExportLabels | None:
+    if rules.change_nothing:
+        return None
+    return native.ExportLabels(
+        labels=rules.labels,
+        mapping=rules.mapping,
+        ignore_case=rules.ignore_case,
+        class_agnostic=rules.class_agnostic,
+    )

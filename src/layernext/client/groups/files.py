@@ -12,6 +12,7 @@ from typing import Any
 from layernext.client.annotations.checks import check_geometry
 from layernext.client.annotations.sources import FileSource as AnnotationFile
 from layernext.client.annotations.sources import check_with_progress
+from layernext.client.answers import Job
 from layernext.client.collection_ids import find_collection_id
 from layernext.client.files import remote
 from layernext.client.files.content import ContentType
@@ -28,7 +29,7 @@ from layernext.client.groups.group import Group
 from layernext.client.groups.jobs import Jobs
 from layernext.client.metadata_files import read_entries
 from layernext.client.progress import ProgressChoice
-from layernext.client.published import files, listings, metadata
+from layernext.client.published import files, jobs, listings, metadata
 from layernext.client.reports import FileUploadReport
 from layernext.client.run_uploads import upload_source
 from layernext.errors import ConfigurationError, DataError, Problem
@@ -345,6 +346,35 @@ class Files(Group):
             collection=collection,
             collection_kind=_kind(content_type),
         )
+
+    def link(self, collection: str, source: str | os.PathLike[str]) -> Job:
+        """Let a collection have the images below a folder or bucket prefix, without copying them.
+
+        The stack reads them where they lie. Their names are relative to the source; sizes in pixels are
+        read from the first bytes, and small pictures are made when somebody looks at them. A repeated
+        call links what is new, and notes what has changed or gone; until then a file that has changed is not
+        served. Linked files are not part of backups.
+
+        Args:
+            collection: its name; created if missing.
+            source: absolute path of a folder where the stack runs, or ``s3://bucket/prefix``. Whoever
+                runs the stack must have allowed it, with ``layernext serve --allow-link``.
+
+        Returns:
+            The job, whose message says what was linked; `client.jobs.wait` waits for it.
+
+        Raises:
+            NotAllowed: the source is not below an allowed root.
+            NotFound: there is no such folder.
+            DataError: the source is neither an absolute path nor the URL of a bucket.
+        """
+        self._connection.require_native("link files")
+        name = _collection_name(collection)
+        request = native.LinkRequest(collection=name, source=os.fspath(source))
+        started: native.LinkStarted = self._transport.request_json(
+            "POST", native.LINKS_PATH, native.LinkStarted, json=request
+        )
+        return jobs.job_state(self._transport, started.job_id)[0]
 
     def match(self, collection: str, names: Iterable[str]) -> dict[str, NameMatch]:
         """Which image of a collection each name of another tool means, and why; changes nothing.

@@ -147,11 +147,14 @@ class Runs(Group):
         for image in self._connection.protocol.iter_annotations(collection, run, mode):
             count += 1
             width, height = sizes.get(image.image, (None, None))
+            if not width or not height:
+                width, height = image.width, image.height
             yield Sample(
                 image=image.image,
                 annotations=in_pixels(image, width, height),
                 width=width,
                 height=height,
+                extra=image.extra,
             )
         if not count:
             raise NotFound(f"{collection!r} has no annotations of {run!r}", status=404)

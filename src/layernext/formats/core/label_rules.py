@@ -45,6 +45,11 @@ class LabelRules:
         return label.casefold() if self.ignore_case else label
 
     @property
+    def mapping(self) -> dict[str, str]:
+        """New labels by old ones."""
+        return dict(self._mapping)
+
+    @property
     def change_nothing(self) -> bool:
         """Whether every label stays as it is."""
         return (

@@ -10,7 +10,7 @@ from collections.abc import Container
 from types import TracebackType
 
 from layernext.errors import DataError, FormatError, Problem
-from layernext.model import Annotation
+from layernext.model import Annotation, show
 
 FIELDS = ("confidence", "track", "attributes", "metadata")
 """What an annotation has beside its label and geometry."""
@@ -153,6 +153,8 @@ class Losses:
             value = getattr(annotation, name)
             if name not in keeps and value is not None and value != {}:
                 self.note(name, where)
+        for key in annotation.extra if "extra" not in keeps else ():
+            self.note(f"the unknown key {show(key)}", where)
 
     def rename(self, folder: str, name: str) -> None:
         """Write `name` in place of a folder in every location: what the user knows it as."""

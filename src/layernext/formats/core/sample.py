@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import isfinite
-from typing import Protocol
+from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from layernext.errors import DataError, Problem
@@ -26,6 +26,7 @@ class Sample(Struct, frozen=True, kw_only=True):
         run, mode: the model run or ground truth that the annotations belong to; None if unknown.
         normalized: whether coordinates are fractions of the image's size, as that is not known.
         id: the image's id in the source; None if it has none.
+        extra: keys of LayerNext JSON beside these that the format does not know.
     """
 
     image: str
@@ -37,6 +38,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     mode: Mode | None = None
     normalized: bool = False
     id: int | str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 class SampleWriter(Protocol):

@@ -3,6 +3,7 @@
 from layernext.model.geometry.image_label import ImageLabel
 from layernext.model.geometry.keypoints import Keypoint, Keypoints, labeled_points
 from layernext.model.geometry.kind import (
+    EXTRA_KEY,
     AnnotationFields,
     AttributeValue,
     Box,
@@ -45,6 +46,7 @@ from layernext.model.geometry.run_lengths import (
 from layernext.model.geometry.semantic_mask import SemanticMask
 
 __all__ = [
+    "EXTRA_KEY",
     "GEOMETRIES",
     "GEOMETRY_KEYS",
     "KINDS",

@@ -25,18 +25,26 @@ BOX_CODE = 1
 Coordinates = TypeVar("Coordinates")
 
 
-class AttributeValue(Struct, frozen=True, gc=False, omit_defaults=True):
+EXTRA_KEY = "(extra)"
+"""The JSON key of ``extra``, where a struct is encoded as it is; files have these keys beside the others."""
+
+
+class AttributeValue(
+    Struct, frozen=True, gc=False, omit_defaults=True, rename={"extra": EXTRA_KEY}
+):
     """One value of a label's attribute.
 
     Attributes:
         value: any JSON value; most often a string such as ``"red"``.
         confidence: the model's score for this value, 0 to 1, or None if it gave none.
         metadata: free fields of the user.
+        extra: keys beside these that the JSON has and the format does not know.
     """
 
     value: Any
     confidence: float | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 class AnnotationFields(
@@ -46,7 +54,7 @@ class AnnotationFields(
     gc=False,
     omit_defaults=True,
     tag_field="type",
-    forbid_unknown_fields=True,  # a newer version may have written them: they must not vanish
+    rename={"extra": EXTRA_KEY},
 ):
     """What every annotation has; each kind adds its coordinates.
 
@@ -57,6 +65,7 @@ class AnnotationFields(
         track: which object this is, the same in every frame of a sequence: an integer or a string; or None.
         attributes: attribute name to its values, best first.
         metadata: free fields of the user, any JSON values.
+        extra: keys beside these that the JSON has and the format does not know.
     """
 
     geometry: ClassVar[str]
@@ -66,6 +75,7 @@ class AnnotationFields(
     track: Track | None = None
     attributes: dict[str, list[AttributeValue]] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 class GeometryKind(Generic[Coordinates]):

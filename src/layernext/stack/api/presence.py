@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from layernext.errors import NotFound
 from layernext.stack.api.services import Services
+from layernext.stack.objects import describe_loss
 from layernext.stack.store import FileRow, ObjectRow
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,9 @@ def check_object(services: Services, file: FileRow) -> None:
     info = services.objects.find(file.object_path)
     if info is None or info.size != file.size:
         note_lost(services, [file])
+        loss = describe_loss(file.object_path)
+        if loss is not None:
+            raise NotFound(loss, status=404)
         raise NotFound(
             f"the content of {file.name!r} is missing from the store of objects; upload it again",
             status=404,
@@ -51,4 +55,5 @@ def note_lost(services: Services, files: Sequence[ObjectRow]) -> None:
     """Show files as missing from now on."""
     for file in files:
         log.warning("the object of %s is missing: %s", file.name, file.object_path)
-    services.store.file_states.set_missing(files, is_missing=True)
+    losses = {file.image_id: describe_loss(file.object_path) for file in files}
+    services.store.file_states.set_missing(files, is_missing=True, failures=losses)

@@ -10,7 +10,7 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from litestar.connection import ASGIConnection
 
-from layernext.stack.jobs import JobRunner
+from layernext.stack.jobs import JobRunner, LazyThumbnails
 from layernext.stack.objects import ObjectStore
 from layernext.stack.search import Search
 from layernext.stack.settings import Settings
@@ -51,6 +51,7 @@ class Services:
         self.settings = settings
         self.objects = objects
         self.jobs = jobs
+        self.thumbnails = LazyThumbnails(store.file_states, objects)
 
     # Limiters belong to an event loop, so they are made on first use.
     @cached_property

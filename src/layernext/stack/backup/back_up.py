@@ -45,7 +45,7 @@ from layernext.stack.backup.transfer import (
     in_threads,
     read_small,
 )
-from layernext.stack.objects import ObjectStore
+from layernext.stack.objects import ObjectStore, linked_location
 from layernext.stack.store import (
     Database,
     NamedObject,
@@ -130,6 +130,7 @@ class _Writer:
         self._id, self._note = snapshot_id, note
         self._missing: list[str] = []
         self._named_bytes = 0
+        self._linked = 0
         self._new_objects = self._new_bytes = self._size_bytes = self._damaged = 0
 
     def write(self, show_progress: ShowProgress) -> Manifest:
@@ -176,6 +177,9 @@ class _Writer:
 
     def _counted(self, objects: Iterable[NamedObject]) -> Iterator[NamedObject]:
         for named in objects:
+            if linked_location(named.path) is not None:
+                self._linked += 1
+                continue  # it lies elsewhere, and is backed up there
             self._named_bytes += named.size or 0
             yield named
 
@@ -300,6 +304,7 @@ class _Writer:
             new_bytes=self._new_bytes,
             missing=len(self._missing),
             damaged=self._damaged,
+            linked=self._linked,
         )
         self._note.check()
         raw = msgspec.json.format(msgspec.json.encode(manifest), indent=1)

@@ -19,7 +19,13 @@ from msgspec import Struct
 from layernext.errors import NotFound
 from layernext.stack.backup.records import in_order
 from layernext.stack.backup.transfer import Advance, ShowProgress, digest_of, in_batches, in_threads
-from layernext.stack.objects import ObjectInfo, ObjectStore, read_marker, write_marker
+from layernext.stack.objects import (
+    LinkedObjects,
+    ObjectInfo,
+    ObjectStore,
+    read_marker,
+    write_marker,
+)
 from layernext.stack.store import (
     AuditLog,
     Database,
@@ -53,6 +59,7 @@ class Checked(Struct, kw_only=True):
         orphans: objects that nothing refers to, old enough to be no upload that is under way.
         orphan_bytes: their size.
         database: what is wrong with the database itself.
+        unchecked: linked files below folders that are not allowed here, so that nobody can look.
         is_of_other_database: the objects are marked as those of another database, or of this one at another
             address; housekeeping removes no orphans then. No problem by itself.
     """
@@ -66,6 +73,7 @@ class Checked(Struct, kw_only=True):
     orphans: list[str] = []
     orphan_bytes: int = 0
     database: list[str] = []
+    unchecked: int = 0
     is_of_other_database: bool = False
 
     @property
@@ -164,6 +172,9 @@ def _look_again(
     named_now = still_named(database, (named_object.path for named_object in suspects))
     marked = known_lost(database, (named_object.path for named_object in suspects))
     for named_object in suspects:
+        if isinstance(objects, LinkedObjects) and not objects.allows(named_object.path):
+            result.unchecked += 1
+            continue
         stored = objects.find(named_object.path)
         size = None if stored is None else stored.size
         if named_object.path not in named_now or (

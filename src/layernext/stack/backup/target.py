@@ -83,6 +83,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
         new_objects, new_bytes: those that no earlier snapshot had.
         missing: objects that rows name and the stack did not have.
         damaged: objects whose bytes were not those that were uploaded.
+        linked: files that lie elsewhere; only their rows are here.
     """
 
     format: int
@@ -99,6 +100,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     new_bytes: int
     missing: int
     damaged: int
+    linked: int = 0
 
 
 class SnapshotEntry(Struct, frozen=True, array_like=True):

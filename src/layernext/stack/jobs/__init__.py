@@ -7,6 +7,7 @@ from layernext.stack.jobs.purge import PURGE_JOB
 from layernext.stack.jobs.runner import Handler, JobContext, JobRunner
 from layernext.stack.jobs.samples import annotations_of, iter_samples, label_list, samples_of
 from layernext.stack.jobs.statistics import count_now
+from layernext.stack.jobs.thumbnails import LazyThumbnails
 from layernext.stack.jobs.worker import running_jobs, stop_signals
 from layernext.stack.store import LOOK_JOB
 
@@ -17,6 +18,7 @@ __all__ = [
     "Housekeeping",
     "JobContext",
     "JobRunner",
+    "LazyThumbnails",
     "annotations_of",
     "count_now",
     "engine_for",

@@ -16,7 +16,7 @@ from msgspec import Raw
 
 from layernext.errors import NotFound
 from layernext.formats import in_pixels
-from layernext.model import ImageAnnotations, Skeleton, decode_trusted
+from layernext.model import ImageAnnotations, Skeleton, decode_trusted, encode_image
 from layernext.stack.jobs.runner import Handler, JobContext
 from layernext.stack.media import Decoder, Move, NotAugmentable, Picture, move_into
 from layernext.stack.objects import ObjectStore
@@ -162,8 +162,8 @@ def _stored(
 
 
 def _moved(stored_set: StoredSet, image_wh: tuple[int, int], move: Move) -> PictureSet:
-    decoded = decode_trusted(stored_set.raw, stored_set.geometry)
+    decoded = decode_trusted(stored_set.raw, stored_set.geometry, with_extra_keys=True)
     decoded = msgspec.structs.replace(decoded, normalized=stored_set.normalized)
     moved = [annotation for old in in_pixels(decoded, *image_wh) for annotation in move(old)]
-    whole = ImageAnnotations(image=stored_set.image, annotations=moved)
-    return PictureSet(stored_set.run, stored_set.mode, Raw(msgspec.json.encode(whole)))
+    whole = ImageAnnotations(image=stored_set.image, annotations=moved, extra=decoded.extra)
+    return PictureSet(stored_set.run, stored_set.mode, Raw(encode_image(whole)))

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from layernext.errors import NotFound
-from layernext.formats import ExportOptions, Sample, get_format, write_export
+from layernext.formats import (
+    ExportOptions,
+    LabelRules,
+    Losses,
+    Sample,
+    get_format,
+    write_export,
+)
 from layernext.model import LabelClass
 from layernext.stack.jobs.runner import Handler, JobContext
 from layernext.stack.jobs.samples import iter_run, label_list, samples_of
@@ -37,6 +44,7 @@ def export_handler(store: Store, objects: ObjectStore) -> Handler:
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "export"
             total, samples, classes = _plan(store, row.settings)
+            rules, read = _rules(row.settings), Losses(strict=row.settings.strict)
             done = 0
 
             def advance(count: int) -> None:
@@ -46,18 +54,22 @@ def export_handler(store: Store, objects: ObjectStore) -> Handler:
 
             options = ExportOptions(
                 strict=row.settings.strict,
-                labels=[entry.name for entry in classes] or None,
+                labels=rules.classes(entry.name for entry in classes) or None,
                 codes={entry.name: entry.code for entry in classes if entry.code is not None},
                 skeletons={entry.name: entry.skeleton for entry in classes if entry.skeleton},
             )
-            report = write_export(samples, target, row.settings.format, options, advance=advance)
+            report = write_export(
+                rules.apply(samples, read), target, row.settings.format, options, advance=advance
+            )
             if get_format(row.settings.format).is_folder:
                 target = _packed(target, lambda: context.progress(_WRITTEN_PERCENT))
             size, checksum = _store(
                 objects, target, row.object_path, lambda: context.progress(_WRITTEN_PERCENT)
             )
         outcome = ExportOutcome(
-            images=report.images, annotations=report.annotations, losses=report.losses
+            images=report.images,
+            annotations=report.annotations,
+            losses={**read.counts, **report.losses},
         )
         if not store.exports.finish(row.id, size, checksum, outcome):
             store.exports.drop_object(row.object_path)
@@ -65,6 +77,18 @@ def export_handler(store: Store, objects: ObjectStore) -> Handler:
         return {"export": row.id, "images": report.images, "annotations": report.annotations}
 
     return handle
+
+
+def _rules(settings: ExportSettings) -> LabelRules:
+    rules = settings.label_rules
+    if rules is None:
+        return LabelRules()
+    return LabelRules(
+        labels=rules.labels,
+        mapping=rules.mapping,
+        ignore_case=rules.ignore_case,
+        class_agnostic=rules.class_agnostic,
+    )
 
 
 def _plan(store: Store, settings: ExportSettings) -> tuple[int, Iterator[Sample], list[LabelClass]]:

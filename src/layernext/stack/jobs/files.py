@@ -13,7 +13,7 @@ from pathlib import Path
 from layernext.errors import LayerNextError, NotFound
 from layernext.stack.jobs.runner import Handler, JobContext, Stopped
 from layernext.stack.media import Decoder, Look
-from layernext.stack.objects import ObjectStore
+from layernext.stack.objects import ObjectStore, describe_loss, linked_location
 from layernext.stack.store import Announced, FileRow, FileStates, LookResult
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,8 @@ def look_handler(states: FileStates, objects: ObjectStore) -> Handler:
                     else:
                         results[file.image_id] = (file, look)
                 states.set_look(results)
-                states.set_missing(missing, is_missing=True)
+                losses = {file.image_id: describe_loss(file.object_path) for file in missing}
+                states.set_missing(missing, is_missing=True, failures=losses)
                 if results:
                     context.note_step()
                 last, count = pending[-1].image_id, min(2 * count, FILES_AT_ONCE)
@@ -58,10 +59,12 @@ def look_handler(states: FileStates, objects: ObjectStore) -> Handler:
     return handle
 
 
-def _read(path: Path, kind: int, context: JobContext, decoder: Decoder) -> Look:
+def _read(
+    path: Path, kind: int, context: JobContext, decoder: Decoder, *, only_size: bool = False
+) -> Look:
     """What a file is. Whatever fails at one file is that file's failure, so that the others are read."""
     try:
-        return decoder.look_into(path, kind, lambda: context.progress(0.0))
+        return decoder.look_into(path, kind, lambda: context.progress(0.0), only_size=only_size)
     except Stopped:
         raise
     except Exception:
@@ -77,6 +80,8 @@ def _look(
 ) -> LookResult | None:
     """What is in a file; None if its object was lost."""
     try:
+        if linked_location(file.object_path) is not None:
+            return _look_at_linked(file, objects, context, decoder)
         with _local(file, said, objects) as (path, checksum, damage):
             contents = _read(path, file.kind, context, decoder)
     except NotFound:
@@ -95,6 +100,40 @@ def _look(
         duration_s=contents.duration_s,
         thumbnail_path=thumbnail_path,
         failure=damage or contents.failure,
+    )
+
+
+HEAD_BYTES = (64 << 10, 1 << 20)
+"""Of a linked file in a bucket, read until its size in pixels is known; else it is read as a whole."""
+
+
+def _look_at_linked(
+    file: FileRow, objects: ObjectStore, context: JobContext, decoder: Decoder
+) -> LookResult:
+    """What a linked file is, from its first bytes; its small picture is made when somebody wants it.
+
+    Raises:
+        NotFound: it is gone, or has changed.
+    """
+    local = objects.local_path(file.object_path)
+    if local is not None:
+        look = _read(local, file.kind, context, decoder, only_size=True)
+    else:
+        for stop in (*(count for count in HEAD_BYTES if count < file.size), file.size):
+            with tempfile.NamedTemporaryFile() as head:
+                for piece in objects.read(file.object_path, 0, stop):
+                    context.progress(0.0)
+                    head.write(piece)
+                head.flush()
+                look = _read(Path(head.name), file.kind, context, decoder, only_size=True)
+            if look.failure is None:
+                break
+    return LookResult(
+        checksum=None,
+        content_type=look.content_type,
+        width=look.width,
+        height=look.height,
+        failure=look.failure,
     )
 
 

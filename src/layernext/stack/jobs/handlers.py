@@ -8,6 +8,7 @@ from layernext.stack.jobs.engines import Engine, LocalProcesses
 from layernext.stack.jobs.evaluations import evaluation_handler
 from layernext.stack.jobs.exports import export_handler
 from layernext.stack.jobs.files import look_handler
+from layernext.stack.jobs.links import link_handler
 from layernext.stack.jobs.purge import PURGE_JOB, purge_handler
 from layernext.stack.jobs.runner import Handler
 from layernext.stack.jobs.statistics import statistics_handler
@@ -17,6 +18,7 @@ from layernext.stack.store import (
     COMPARISON_JOB,
     EVALUATION_JOB,
     EXPORT_JOB,
+    LINK_JOB,
     LOOK_JOB,
     STATISTICS_JOB,
     Store,
@@ -39,6 +41,7 @@ def handlers_for(
         BUILD_JOB: build_handler(store, objects, look),
         EVALUATION_JOB: evaluation_handler(store, engine),
         EXPORT_JOB: export_handler(store, objects),
+        LINK_JOB: link_handler(store, objects),
         COMPARISON_JOB: comparison_handler(store, engine),
         STATISTICS_JOB: statistics_handler(store, engine),
         PURGE_JOB: purge_handler(store, objects),

@@ -192,7 +192,8 @@ class JobRunner:
             log.exception("job %s (%s) failed", row.id, row.kind)
             self._end(row, "failed", "the stack failed at it; its log says how")
         else:
-            self._end(row, "completed", "", result)
+            message = str((result or {}).get("message", ""))
+            self._end(row, "completed", message, result)
 
     def _end(
         self, row: JobRow, status: Any, message: str, result: Mapping[str, Any] | None = None

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from layernext.formats import Sample, in_pixels
-from layernext.model import Annotation, decode_trusted
+from layernext.model import Annotation, ImageAnnotations, decode_trusted
 from layernext.stack.store import Datasets, Store, StoredSet, VersionImage, VersionRow
 
 
@@ -30,28 +30,36 @@ def samples_of(version: VersionRow, row: VersionImage) -> list[Sample]:
     whole = Sample(
         image=row.file_name, annotations=[], width=row.width, height=row.height, split=row.split
     )
-    return [
-        msgspec.structs.replace(
+    samples = []
+    for stored_set in row.sets:
+        decoded = _decoded(stored_set)
+        sample = msgspec.structs.replace(
             whole,
-            annotations=_chosen(version, row, stored_set),
+            annotations=_chosen(version, row, decoded),
             run=stored_set.run,
             mode=stored_set.mode,
+            extra=decoded.extra,
         )
-        for stored_set in row.sets
-    ] or [whole]
+        samples.append(sample)
+    return samples or [whole]
 
 
 def annotations_of(version: VersionRow, row: VersionImage) -> list[Annotation]:
     """The annotations of an image, in pixels, of the labels that the version has."""
     return [
-        annotation for stored_set in row.sets for annotation in _chosen(version, row, stored_set)
+        annotation
+        for stored_set in row.sets
+        for annotation in _chosen(version, row, _decoded(stored_set))
     ]
 
 
-def _chosen(version: VersionRow, row: VersionImage, stored_set: StoredSet) -> list[Annotation]:
+def _decoded(stored_set: StoredSet) -> ImageAnnotations:
+    decoded = decode_trusted(stored_set.raw, stored_set.geometry, with_extra_keys=True)
+    return msgspec.structs.replace(decoded, normalized=stored_set.normalized)
+
+
+def _chosen(version: VersionRow, row: VersionImage, decoded: ImageAnnotations) -> list[Annotation]:
     labels = set(version.settings.labels)
-    decoded = decode_trusted(stored_set.raw, stored_set.geometry)
-    decoded = msgspec.structs.replace(decoded, normalized=stored_set.normalized)
     annotations = in_pixels(decoded, row.width, row.height)
     return [annotation for annotation in annotations if not labels or annotation.label in labels]
 
@@ -77,8 +85,7 @@ def iter_run(store: Store, collection_id: int, run: str, mode: str) -> Iterator[
         collection_id, runs=[run], mode="human" if mode == "human" else "machine"
     )
     for row in sets:
-        decoded = decode_trusted(row.raw, row.geometry)
-        decoded = msgspec.structs.replace(decoded, normalized=row.normalized)
+        decoded = _decoded(row)
         yield Sample(
             image=row.image,
             annotations=in_pixels(decoded, row.width, row.height),
@@ -86,4 +93,5 @@ def iter_run(store: Store, collection_id: int, run: str, mode: str) -> Iterator[
             height=row.height,
             run=row.run,
             mode=row.mode,
+            extra=decoded.extra,
         )

@@ -75,17 +75,20 @@ class Decoder:
     ) -> None:
         self._end()
 
-    def look_into(self, path: Path, kind: int, alive: Callable[[], None]) -> Look:
+    def look_into(
+        self, path: Path, kind: int, alive: Callable[[], None], *, only_size: bool = False
+    ) -> Look:
         """Read a file. What cannot be read gives a `Look` with a failure.
 
         Args:
             path: of the file; any content.
             kind: of its collection: 5 images, 4 videos, 7 other files.
             alive: called a few times a second while it takes long; what it raises ends the look.
+            only_size: of an image read the first bytes only, for its type and size.
         """
         media_type = media_type_of(path)
         if kind == IMAGE_KIND:
-            return self._read(path, Look(content_type=media_type), None, alive)
+            return self._read(path, Look(content_type=media_type), None, alive, only_size=only_size)
         if kind != VIDEO_KIND:
             return Look(content_type=media_type)
         if not media_type.startswith("video/"):
@@ -140,9 +143,15 @@ class Decoder:
             return pictures
 
     def _read(
-        self, path: Path, look: Look, video_type: str | None, alive: Callable[[], None]
+        self,
+        path: Path,
+        look: Look,
+        video_type: str | None,
+        alive: Callable[[], None],
+        *,
+        only_size: bool = False,
     ) -> Look:
-        request = InspectRequest(os.fsencode(path.resolve()), video_type)
+        request = InspectRequest(os.fsencode(path.resolve()), video_type, only_size)
         while True:
             is_first = self._start()
             try:

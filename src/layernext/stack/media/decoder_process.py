@@ -75,7 +75,11 @@ def _inspect(request: InspectRequest, send: Callable[[Reply], None]) -> None:
     path = os.fsdecode(request.path)
     if request.video_type is None:
         _limit(IMAGE_MEMORY_BYTES)
-        look = read_image(Path(path), lambda look: send(LookReply(False, look)))
+        look = read_image(
+            Path(path),
+            lambda look: send(LookReply(False, look)),
+            only_size=request.only_size,
+        )
     else:
         _limit(VIDEO_MEMORY_BYTES)
         look = _load("video").read_video(path, request.video_type)

@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+import msgspec
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from layernext.model import media_type_of, orientation_of, upright_size
 from layernext.stack.media.found import Look
@@ -39,12 +40,13 @@ _SAMPLES = 4
 _BYTES_A_PIXEL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 
 
-def read_image(path: Path, report_size: Callable[[Look], None]) -> Look:
+def read_image(path: Path, report_size: Callable[[Look], None], *, only_size: bool = False) -> Look:
     """Read an image; what cannot be read gives a `Look` with a failure, never an exception.
 
     Args:
         path: of the file; any content.
         report_size: called with what is known before a large image is decoded.
+        only_size: decode nothing; there is no thumbnail then.
     """
     Image.init()
     # The process is ours alone, and `MAX_PIXELS` decides.
@@ -53,7 +55,7 @@ def read_image(path: Path, report_size: Callable[[Look], None]) -> Look:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=[name for name in TYPES if name in Image.OPEN]) as image:
+            with _open(path) as image:
                 width, height = upright_size(image)
                 orientation = orientation_of(image)
                 look = Look(content_type=TYPES[str(image.format)], width=width, height=height)
@@ -62,19 +64,46 @@ def read_image(path: Path, report_size: Callable[[Look], None]) -> Look:
                     return _failed(look, why)
                 if width * height > LARGE_PIXELS:
                     report_size(look)
-                thumbnail = _thumbnail(image, orientation)
+                thumbnail = None if only_size else _thumbnail(image, orientation)
     except MemoryError:
         # Its size is right all the same; without one, the file asked for memory before it was known.
         if look.width is None:
             return _failed(look, "it is not a readable image: its content is damaged")
         return look
     except UnidentifiedImageError:
-        return _failed(look, "it is not a readable image of a supported type")
+        return _failed(look, _unreadable(look.content_type))
     except Exception as error:  # noqa: BLE001 - decoders raise anything at damaged content
         is_short = isinstance(error, EOFError) or "truncated" in str(error).lower()
-        why = "its content ends early" if is_short else "its content is damaged"
-        return _failed(look, f"it is not a readable image: {why}")
+        damaged = _failed(look, "it is not a readable image: its content is damaged")
+        return _with_what_is_there(path, look) if is_short else damaged
     return Look(content_type=look.content_type, width=width, height=height, thumbnail=thumbnail)
+
+
+def _open(path: Path) -> Image.Image:
+    return Image.open(path, formats=[name for name in TYPES if name in Image.OPEN])
+
+
+def _with_what_is_there(path: Path, look: Look) -> Look:
+    """A file that ends early: a failure, with a thumbnail of the part that is there."""
+    failed = _failed(look, "it is not a readable image: its content ends early")
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
+    try:
+        with _open(path) as image:
+            thumbnail = _thumbnail(image, orientation_of(image))
+    except Exception:  # noqa: BLE001 - too little of it is there
+        return failed
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+    return msgspec.structs.replace(failed, thumbnail=thumbnail)
+
+
+def _unreadable(media_type: str) -> str:
+    """Why nothing reads a file of this type as an image."""
+    if media_type == "image/heic":
+        return "it is a HEIC image, which is not read: convert it to JPEG, PNG, WebP or AVIF"
+    if media_type.startswith("video/"):
+        return "it is a video, not an image: upload it to a collection of videos"
+    return "it is not a readable image of a supported type"
 
 
 def _failed(look: Look, why: str) -> Look:

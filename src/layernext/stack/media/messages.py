@@ -18,10 +18,12 @@ class InspectRequest(msgspec.Struct, frozen=True, array_like=True, tag="inspect"
     Attributes:
         path: as bytes: names of files need not be text.
         video_type: the media type of a video; None of an image.
+        only_size: of an image read its type and size only.
     """
 
     path: bytes
     video_type: str | None
+    only_size: bool = False
 
 
 class AugmentRequest(msgspec.Struct, frozen=True, array_like=True, tag="augment"):

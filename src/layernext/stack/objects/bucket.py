@@ -87,7 +87,7 @@ class BucketStore:
     def put(self, objects: Sequence[tuple[str, bytes | memoryview]]) -> None:
         """See `ObjectStore`."""
         for path, content in objects:
-            with _explained():
+            with explained():
                 obstore.put(self._store, self._place(path), bytes(content))
 
     def put_stream(self, path: str, pieces: Iterable[bytes]) -> None:
@@ -107,7 +107,7 @@ class BucketStore:
             return self._s3.part_url(self._place(path), handle, number, seconds)
         if not self._signs_parts:
             return None
-        with _explained():
+        with explained():
             signed: str = obstore.sign(
                 self._store, "PUT", self._staged(handle, number, ""), timedelta(seconds=seconds)
             )
@@ -121,7 +121,7 @@ class BucketStore:
 
     def drop_part(self, handle: str, number: int, tag: str) -> None:
         """See `ObjectStore`."""
-        with suppress(NotFound), _explained():
+        with suppress(NotFound), explained():
             obstore.delete(self._store, self._staged(handle, number, tag))
 
     def list_parts(self, path: str, handle: str) -> list[Part] | None:
@@ -130,7 +130,7 @@ class BucketStore:
             return self._s3.list_parts(self._place(path), handle)
         if not self._signs_parts:
             return None
-        with _explained():
+        with explained():
             entries = self._staged_parts(handle)
         parts = [
             Part(
@@ -162,7 +162,7 @@ class BucketStore:
 
     def _put_together(self, path: str, handle: str, parts: Sequence[Part]) -> None:
         staged = [self._staged(handle, part.number, part.tag) for part in parts]
-        with _explained():
+        with explained():
             if len(staged) == 1:
                 obstore.rename(self._store, staged[0], self._place(path))
                 return
@@ -178,7 +178,7 @@ class BucketStore:
         if self._s3:
             self._s3.drop(self._place(path), handle)
             return
-        with _explained():
+        with explained():
             for entry in self._staged_parts(handle):
                 with suppress(FileNotFoundError):
                     obstore.delete(self._store, entry["path"])
@@ -199,7 +199,7 @@ class BucketStore:
             options = {"range": (start, stop)}
         elif start:
             options = {"range": {"offset": start}}
-        with _explained():
+        with explained():
             result = obstore.get(self._store, key, options=options)
         if size is not None and result.meta["size"] != size:
             raise NotFound("the file's content is damaged: its size differs", status=404)
@@ -207,7 +207,7 @@ class BucketStore:
 
     def find(self, path: str) -> ObjectInfo | None:
         """See `ObjectStore`."""
-        with _explained(), suppress(FileNotFoundError):
+        with explained(), suppress(FileNotFoundError):
             entry = obstore.head(self._store, self._place(path))
             return ObjectInfo(path, entry["size"], entry["last_modified"])
         return None
@@ -230,7 +230,7 @@ class BucketStore:
 
     def _list_sizes(self, folder: str, paths: set[str], pages: int) -> dict[str, int]:
         sizes: dict[str, int] = {}
-        with _explained():
+        with explained():
             listed = obstore.list(self._store, f"files/{folder}", chunk_size=LIST_PAGE)
             for page in islice(listed, pages):
                 for entry in page:
@@ -241,7 +241,7 @@ class BucketStore:
 
     def list_objects(self, folder: str = "") -> Iterator[ObjectInfo]:
         """See `ObjectStore`."""
-        with _explained():
+        with explained():
             for page in obstore.list(self._store, self._place(folder) if folder else "files"):
                 for entry in page:
                     path = entry["path"].removeprefix("files/")
@@ -264,7 +264,7 @@ class BucketStore:
 
     def delete(self, path: str) -> None:
         """See `ObjectStore`."""
-        with _explained(), suppress(FileNotFoundError):
+        with explained(), suppress(FileNotFoundError):
             obstore.delete(self._store, self._place(path))
 
     def list_uploads(self) -> Iterator[UploadInfo]:
@@ -274,7 +274,7 @@ class BucketStore:
                 yield UploadInfo(key.removeprefix("files/"), handle, began_at)
             return
         handle, touched_at = "", datetime.now(timezone.utc)
-        with _explained():
+        with explained():
             # The parts of an upload follow one another in the list.
             for page in obstore.list(self._store, "staging"):
                 for entry in page:
@@ -306,12 +306,12 @@ class _PartWriter:
 
     def write(self, piece: bytes | memoryview) -> None:
         """See `PartWriter`."""
-        with _explained():
+        with explained():
             self._writer.write(bytes(piece))
 
     def end(self) -> None:
         """See `PartWriter`."""
-        with _explained():
+        with explained():
             self._writer.close()
         self._is_ended = True
 
@@ -320,12 +320,12 @@ class _PartWriter:
         if not self._is_ended:
             self._is_ended = True
             error = ValueError("not ended")
-            with _explained():
+            with explained():
                 self._writer.__exit__(type(error), error, None)  # its only way to give up
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """What the store says, as our errors."""
     try:
         yield

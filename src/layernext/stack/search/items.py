@@ -92,6 +92,8 @@ class ItemRow(Struct, frozen=True, kw_only=True):
     has_thumbnail: bool
     width: int | None
     height: int | None
+    declared_width: int | None
+    declared_height: int | None
     frame_count: int | None
     frame_rate: float | None
     duration_s: float | None
@@ -527,9 +529,11 @@ def _item(row: sa.Row[Any]) -> ItemRow:
         content_type=row.content_type,
         state=row.state,
         failure=row.failure,
-        has_thumbnail=row.thumbnail_path is not None,
+        has_thumbnail=row.thumbnail_path is not None or _is_linked_image(row),
         width=row.width,
         height=row.height,
+        declared_width=row.declared_width,
+        declared_height=row.declared_height,
         frame_count=row.frame_count,
         frame_rate=row.frame_rate,
         duration_s=row.duration_s,
@@ -537,6 +541,12 @@ def _item(row: sa.Row[Any]) -> ItemRow:
         created_at=row.created_at,
         updated_at=row.updated_at or row.created_at,
     )
+
+
+def _is_linked_image(row: sa.Row[Any]) -> bool:
+    """Whether its small picture is made when somebody looks at it."""
+    path = row.object_path or ""
+    return row.state == "ready" and row.kind == IMAGES and path.startswith("linked/")
 
 
 def _moment(text: str, where: str, *, end: bool) -> str:

@@ -84,7 +84,7 @@ from layernext.stack.store.files.rows import unique_name
 from layernext.stack.store.files.states import FileStates
 from layernext.stack.store.files.storing import StoredFile, object_path
 from layernext.stack.store.identity import StackIdentity, location_digest
-from layernext.stack.store.jobs.jobs import COMPARISON_JOB, LOOK_JOB, Jobs
+from layernext.stack.store.jobs.jobs import COMPARISON_JOB, LINK_JOB, LOOK_JOB, Jobs
 from layernext.stack.store.jobs.records import JobRow, JobStatus
 from layernext.stack.store.labels.records import LabelGroup, LabelRef, ValueRef
 from layernext.stack.store.labels.texts import value_text
@@ -105,6 +105,7 @@ __all__ = [
     "EVALUATION_JOB",
     "EXPORT_JOB",
     "IMAGES",
+    "LINK_JOB",
     "LINK_SECONDS",
     "LOOK_JOB",
     "ORPHAN_HOURS",

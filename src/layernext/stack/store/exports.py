@@ -28,6 +28,7 @@ from layernext.stack.store.schema import (
     operation_collection,
 )
 from layernext.stack.store.storable import is_storable
+from layernext.wire.native import ExportLabels
 
 EXPORT_JOB = "export"
 LIFE_DAYS = 7.0
@@ -42,6 +43,7 @@ class ExportSettings(Struct, frozen=True, kw_only=True):
         collection_id: row id of a collection, with its name, run and mode; or else
         version_id: public id of a dataset version, and perhaps a split of it.
         strict: fail at what the format cannot hold.
+        label_rules: what becomes of labels.
     """
 
     format: str
@@ -52,6 +54,7 @@ class ExportSettings(Struct, frozen=True, kw_only=True):
     version_id: str | None = None
     split: str | None = None
     strict: bool = False
+    label_rules: ExportLabels | None = None
 
 
 class ExportOutcome(Struct, frozen=True, kw_only=True):

@@ -32,6 +32,7 @@ from layernext.stack.store.evaluations.evaluations import Evaluations
 from layernext.stack.store.evaluations.statistics import Statistics
 from layernext.stack.store.exports import Exports
 from layernext.stack.store.files.files import Files
+from layernext.stack.store.files.linking import LinkedFiles
 from layernext.stack.store.files.listing import FileListing
 from layernext.stack.store.files.states import FileStates
 from layernext.stack.store.identity import StackIdentity
@@ -71,6 +72,7 @@ class Store:
         runs: the model runs and ground truths.
         files: what the images are, and what is on its way.
         file_states: what was seen in files.
+        linked: files that lie elsewhere.
         file_listing: the files of a collection, page by page.
         dropped: objects that are to be deleted.
         references: which objects rows refer to.
@@ -100,6 +102,7 @@ class Store:
         self.selections = Selections(database)
         self.files = Files(database)
         self.file_states = FileStates(database)
+        self.linked = LinkedFiles(database)
         self.file_listing = FileListing(database)
         self.dropped = DroppedObjects(database)
         self.references = References(database)

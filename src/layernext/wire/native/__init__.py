@@ -37,6 +37,7 @@ from layernext.wire.native.evaluations import (
 )
 from layernext.wire.native.exports import (
     EXPORTS_PATH,
+    ExportLabels,
     ExportRequest,
     SampleLine,
     SamplePage,
@@ -83,6 +84,7 @@ from layernext.wire.native.keys import (
     MAX_RATE,
     KeyRequest,
 )
+from layernext.wire.native.links import LINKS_PATH, LinkRequest, LinkStarted
 from layernext.wire.native.pages import (
     MAX_PAGE,
     PageOf,
@@ -111,6 +113,7 @@ from layernext.wire.native.status import (
     StackStatus,
 )
 from layernext.wire.native.uploads import (
+    MAX_FILE_KEYS_BYTES,
     BatchResult,
     FinishRequest,
     KeyKind,
@@ -165,6 +168,7 @@ __all__ = [
     "JOBS_PATH",
     "KEYS_PATH",
     "LABELS_PATH",
+    "LINKS_PATH",
     "MATCHES_PATH",
     "MAX_ANNOTATION_FILE_BYTES",
     "MAX_ASKED_NAMES",
@@ -174,6 +178,7 @@ __all__ = [
     "MAX_BUNDLE_BYTES",
     "MAX_BUNDLE_FILES",
     "MAX_DAYS",
+    "MAX_FILE_KEYS_BYTES",
     "MAX_NAMES",
     "MAX_OVERLAY_ITEMS",
     "MAX_PAGE",
@@ -203,6 +208,7 @@ __all__ = [
     "Counted",
     "DownloadLine",
     "EvaluateRequest",
+    "ExportLabels",
     "ExportRequest",
     "FileProgress",
     "FileResult",
@@ -215,6 +221,8 @@ __all__ = [
     "KnownAnswer",
     "KnownFile",
     "KnownRequest",
+    "LinkRequest",
+    "LinkStarted",
     "NamesRequest",
     "NativeOffer",
     "OverlayItem",

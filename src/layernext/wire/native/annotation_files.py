@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from layernext.model import Geometry, Mode
 from layernext.wire.native.protocol import BASE_PATH
@@ -26,6 +26,7 @@ class FileResult(Struct, frozen=True, kw_only=True):
         images, annotations: in the file.
         unmatched: images that await their file.
         new_labels: labels that the stack had not seen before.
+        warnings: keys that the format does not know and that are kept: how often, and where they were first.
     """
 
     upload_id: str
@@ -38,6 +39,7 @@ class FileResult(Struct, frozen=True, kw_only=True):
     annotations: int
     unmatched: int
     new_labels: list[str]
+    warnings: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
 class FileProgress(Struct, frozen=True, kw_only=True, omit_defaults=True):

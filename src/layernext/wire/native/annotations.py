@@ -23,6 +23,7 @@ class DownloadLine(Struct, frozen=True, kw_only=True):
         set: ``{"image": …, "annotations": […]}``, its values as they were uploaded.
         is_only_run: only in the first line of a whole download: whether all its sets are of one model run or
             ground truth. Earlier stacks do not say.
+        file_keys: in the same line, if they are: keys beside ``images`` in the files that were uploaded.
         end: only in the last line: how many sets the stream had.
     """
 
@@ -33,6 +34,7 @@ class DownloadLine(Struct, frozen=True, kw_only=True):
     normalized: bool = False
     set: Raw = field(default_factory=Raw)
     is_only_run: bool | None = None
+    file_keys: Raw = Raw(b"{}")
     end: int | None = None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from layernext.model import Mode, Skeleton
 from layernext.wire.native.paths import DATASETS_PATH
@@ -25,6 +25,22 @@ def samples_path(version_id: str) -> str:
     return f"{DATASETS_PATH}/{segment(version_id)}/samples"
 
 
+class ExportLabels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of labels, as `layernext.LabelRules` has it.
+
+    Attributes:
+        labels: annotations with other labels are left out; their order is that of the classes.
+        mapping: new labels by old ones.
+        ignore_case: labels that differ only in case are one.
+        class_agnostic: all annotations get the same label.
+    """
+
+    labels: list[str] | None = None
+    mapping: dict[str, str] = {}
+    ignore_case: bool = False
+    class_agnostic: bool = False
+
+
 class ExportRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Asks for an export.
 
@@ -36,6 +52,7 @@ class ExportRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         split: of it; left out for all.
         mode: where a model run and a ground truth have the same name.
         strict: fail at what the format cannot hold.
+        label_rules: what becomes of labels; left out, they stay as they are.
     """
 
     format: str
@@ -45,6 +62,7 @@ class ExportRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     dataset_version: str | None = None
     split: Literal["train", "validation", "test"] | None = None
     strict: bool = False
+    label_rules: ExportLabels | None = None
 
 
 class SampleLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -56,6 +74,7 @@ class SampleLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
         width, height: of the image in pixels, if known.
         split: ``train``, ``validation`` or ``test``.
         run, mode: whose annotations these are.
+        extra: keys of the image that the format does not know.
     """
 
     image: str
@@ -65,6 +84,7 @@ class SampleLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     height: int | None = None
     run: str | None = None
     mode: Mode | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 class SamplePage(Struct, frozen=True, kw_only=True):

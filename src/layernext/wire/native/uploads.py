@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Raw, Struct, field
 
 from layernext.model import Geometry, Mode
 from layernext.wire.native.protocol import BASE_PATH
@@ -65,6 +65,9 @@ class BatchResult(Struct, frozen=True, kw_only=True):
             those of the first images of a batch, and none of a repeated one.
         outside_boxes: those of them that leave their images.
         outside_image: the first image that one of them leaves.
+        other_sizes: images whose declared size differs from that of their picture.
+        other_size: the first of them, in words.
+        turned_sizes, turned_size: likewise those that fit the picture only turned by 90 degrees.
     """
 
     images: int
@@ -75,12 +78,26 @@ class BatchResult(Struct, frozen=True, kw_only=True):
     measured_boxes: int = 0
     outside_boxes: int = 0
     outside_image: str | None = None
+    other_sizes: int = 0
+    other_size: str | None = None
+    turned_sizes: int = 0
+    turned_size: str | None = None
 
 
-class FinishRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Ends an upload; refused while one of the batches 0 to `batches` - 1 is missing."""
+class FinishRequest(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Ends an upload; refused while one of the batches 0 to `batches` - 1 is missing.
+
+    Attributes:
+        batches: how many it has.
+        file_keys: keys beside ``images`` in the file that it came from; kept with the run.
+    """
 
     batches: int
+    file_keys: dict[str, Raw] = field(default_factory=dict)
+
+
+MAX_FILE_KEYS_BYTES = 320 << 10
+"""JSON of the `file_keys` of a run."""
 
 
 def uploads_path() -> str:

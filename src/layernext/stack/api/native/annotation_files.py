@@ -17,14 +17,21 @@ from anyio.to_thread import run_sync
 from msgspec import Struct
 
 from layernext.errors import DataError, Problem
-from layernext.formats import FileSummary, Spans, check_file, detect_geometry, open_decompressed
+from layernext.formats import (
+    FileKeys,
+    FileSummary,
+    Spans,
+    check_file,
+    detect_geometry,
+    open_decompressed,
+)
 from layernext.model import Geometry, Mode, find_names_problem
 from layernext.stack.api.access import HANDLER, Permissions
 from layernext.stack.api.audit import Audit
 from layernext.stack.api.body import too_large
 from layernext.stack.api.ingest import with_reserve, write_lines
 from layernext.stack.api.native.file_listing import StreamAnswer
-from layernext.stack.api.native.uploads import check_upload
+from layernext.stack.api.native.uploads import check_upload, object_of
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import Services
 from layernext.stack.api.signature import ByteStream, Lines
@@ -154,24 +161,26 @@ class CheckedFile(Struct):
         path: where it is, decompressed.
         spans: where its images are.
         summary: what it holds.
+        file_keys: its keys beside ``images``.
     """
 
     path: str
     spans: Spans
     summary: FileSummary
+    file_keys: dict[str, bytes]
 
 
 def _check(files: ExitStack, file: Any, query: AnnotationFileQuery) -> CheckedFile:
     try:
-        path, spans = _plain(files, file), Spans()
+        path, spans, keys = _plain(files, file), Spans(), FileKeys()
         geometry = query.geometry or detect_geometry(path)
-        summary = with_reserve(lambda: check_file(path, geometry, spans=spans))
+        summary = with_reserve(lambda: check_file(path, geometry, spans=spans, file_keys=keys))
     except DataError as error:
         # Not under the name that the file has here.
         raise type(error)(
             error.problems, file=query.name, more=error.more, hint=error.hint
         ) from error
-    return CheckedFile(path, spans, summary)
+    return CheckedFile(path, spans, summary, keys.values)
 
 
 def _plain(files: ExitStack, file: Any) -> str:
@@ -213,7 +222,8 @@ def _stored(
             sequence += 1
             yield _line(FileProgress(images=images, total=total))
         audit.note(action="upload annotations", count=checked.summary.annotations)
-        state = audit.recorded(store.uploads.finish)(opened.id, sequence)
+        finish = audit.recorded(store.uploads.finish)
+        state = finish(opened.id, sequence, object_of(checked.file_keys))
     collection = None
     if upload.collection is not None:
         collection = store.collections.find(upload.collection)
@@ -228,6 +238,7 @@ def _stored(
         annotations=state.annotations,
         unmatched=state.unmatched,
         new_labels=state.new_labels,
+        warnings=checked.summary.warnings,
     )
     yield _line(FileProgress(images=images, total=total, result=result))
 

@@ -197,7 +197,8 @@ def _only(first: StoredSet) -> bytes:
     """What the first line of a whole download also says: whether all of it is one run."""
     if first.is_only_run is None:
         return b""
-    return b',"is_only_run":' + msgspec.json.encode(first.is_only_run)
+    keys = b',"file_keys":' + first.file_keys if first.file_keys else b""
+    return b',"is_only_run":' + msgspec.json.encode(first.is_only_run) + keys
 
 
 class Download(Response[Any]):

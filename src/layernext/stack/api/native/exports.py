@@ -91,7 +91,11 @@ def start_export(
         version = store.datasets.get(version_id)
         check_ready(version)
         settings = ExportSettings(
-            format=kind.name, version_id=version.id, split=body.split, strict=body.strict
+            format=kind.name,
+            version_id=version.id,
+            split=body.split,
+            strict=body.strict,
+            label_rules=body.label_rules,
         )
         name = f"{version.dataset}-1.0.{version.number}"
     plain = _NOT_IN_NAME.sub("_", name)[:100].strip(" .") or "export"
@@ -123,6 +127,7 @@ def _of_run(
         run=run,
         mode=modes[0],
         strict=request.strict,
+        label_rules=request.label_rules,
     )
     return settings, f"{collection.name}-{run}"
 

@@ -159,6 +159,8 @@ def _item(links: Links, row: ItemRow) -> Item:
         failure=row.failure,
         width=row.width,
         height=row.height,
+        declared_width=row.declared_width,
+        declared_height=row.declared_height,
         frame_count=row.frame_count,
         frame_rate=row.frame_rate,
         duration_s=row.duration_s,

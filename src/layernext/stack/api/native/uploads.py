@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -19,6 +20,7 @@ from layernext.stack.store import IMAGES, Store, Within
 from layernext.wire.native import (
     BASE_PATH,
     MAX_BATCH_BYTES,
+    MAX_FILE_KEYS_BYTES,
     BatchResult,
     FinishRequest,
     UploadRequest,
@@ -182,10 +184,20 @@ def finish_upload(
     """Ends an upload of `batches` batches; a conflict while one of them is missing. Repeatable."""
     if not 0 <= body.batches <= MAX_BATCHES:
         raise DataError(Problem("batches", f"is {body.batches}, must be from 0 to {MAX_BATCHES}"))
+    file_keys = object_of({key: bytes(raw) for key, raw in body.file_keys.items()})
+    if len(file_keys) > MAX_FILE_KEYS_BYTES:
+        what = f"have {len(file_keys):,} bytes, must have at most {MAX_FILE_KEYS_BYTES:,}"
+        raise DataError(Problem("file_keys", what))
     note_upload(audit, store, upload_id)
-    state = store.uploads.finish(upload_id, body.batches)
+    state = store.uploads.finish(upload_id, body.batches, file_keys)
     audit.note(count=state.annotations)
     return state
+
+
+def object_of(keys: Mapping[str, bytes]) -> bytes:
+    """The JSON of an object, of its keys and the JSON of their values."""
+    members = (msgspec.json.encode(key) + b":" + raw for key, raw in keys.items())
+    return b"{" + b",".join(members) + b"}"
 
 
 def note_upload(audit: Audit, store: Store, upload_id: str) -> None:

@@ -14,7 +14,8 @@ from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import Services
 from layernext.stack.api.signature import Binary, Header
 from layernext.stack.api.signed import Links
-from layernext.stack.store import LINK_SECONDS, Caller, Store
+from layernext.stack.objects import linked_location
+from layernext.stack.store import IMAGES, LINK_SECONDS, Caller, FileRow, Store
 from layernext.wire.native import SIGN_IN_LINKS_PATH, SignInLink, thumbnail_path
 
 KEEP_SECONDS = 24 * 3600
@@ -61,11 +62,14 @@ async def thumbnail(
     file = None
     if is_image_id(image_id):
         file = await services.call(services.store.files.find, int(image_id, 16))
-    if file is None or file.thumbnail_path is None:
+    path = None if file is None else file.thumbnail_path
+    if file is not None and path is None and is_linked_image(file):
+        path = await services.write(services.thumbnails.make, file)
+    if file is None or path is None:
         raise NotFound("there is no small picture of this image", status=404)
     headers = {
         "Cache-Control": f"private, max-age={KEEP_SECONDS}",
-        "ETag": f'"{file.checksum}"',
+        "ETag": f'"{file.checksum or file.object_path.rpartition("/")[2]}"',
         "Vary": "Cookie, Authorization",
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -73,8 +77,14 @@ async def thumbnail(
     if headers["ETag"] in if_none_match:
         return Encoded(b"", status_code=304, headers=headers, media_type="image/webp")
     # Not in the threads of the database: a bucket may take its time.
-    content = await services.write(_read, services, file.thumbnail_path)
+    content = await services.write(_read, services, path)
     return Encoded(content, headers=headers, media_type="image/webp")
+
+
+def is_linked_image(file: FileRow) -> bool:
+    """Whether the small picture of a file is made when somebody looks at it."""
+    is_image = file.kind == IMAGES and file.state == "ready"
+    return is_image and linked_location(file.object_path) is not None
 
 
 def _read(services: Services, path: str) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 import zstandard
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
 from layernext.errors import TooLarge
 
@@ -18,15 +18,29 @@ MAX_SET_BYTES = 256 << 20
 
 
 class Parts(Struct):
-    """A set's JSON, taken apart but not decoded."""
+    """A set's JSON, taken apart but not decoded; `others` are its other keys."""
 
     image: str
     annotations: list[Raw]
     storageName: str | None = None  # noqa: N815 - the wire's names
     isNormalized: bool | None = None  # noqa: N815
+    others: dict[str, Raw] = field(default_factory=dict)
 
 
-_take_apart = msgspec.json.Decoder(Parts).decode
+def _take_apart(raw: bytes) -> Parts:
+    fields = msgspec.json.decode(raw, type=dict[str, Raw])
+    own_fields = {name: fields.pop(name) for name in _FIELDS if name in fields}
+    parts = msgspec.json.decode(_object(own_fields), type=Parts)
+    parts.others = fields
+    return parts
+
+
+_FIELDS = ("image", "annotations", "storageName", "isNormalized")
+
+
+def _object(fields: dict[str, Raw]) -> bytes:
+    members = (msgspec.json.encode(key) + b":" + bytes(raw) for key, raw in fields.items())
+    return b"{" + b",".join(members) + b"}"
 
 
 def compressor() -> zstandard.ZstdCompressor:
@@ -58,7 +72,8 @@ def merged(image: str, sets: Iterable[Parts]) -> bytes:
         )
     bucket = next((parts.storageName for parts in chunk if parts.storageName is not None), None)
     is_normalized = any(parts.isNormalized for parts in chunk) or None
-    return compressor().compress(_build(Parts(image, annotations, bucket, is_normalized)))
+    others = {key: raw for parts in chunk for key, raw in parts.others.items()}
+    return compressor().compress(_build(Parts(image, annotations, bucket, is_normalized, others)))
 
 
 def renamed(raw: bytes, name: str) -> bytes:
@@ -75,4 +90,5 @@ def _build(parts: Parts) -> bytes:
     if parts.isNormalized is not None:
         fields.append(b'"isNormalized":' + msgspec.json.encode(parts.isNormalized))
     fields.append(b'"annotations":[' + b",".join(map(bytes, parts.annotations)) + b"]")
+    fields += [msgspec.json.encode(key) + b":" + bytes(raw) for key, raw in parts.others.items()]
     return b"{" + b",".join(fields) + b"}"

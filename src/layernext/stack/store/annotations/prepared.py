@@ -42,6 +42,7 @@ class PreparedSet(Struct, gc=False):
         normalized: whether the set's coordinates are fractions of the image's size.
         is_named: whether ``image`` in the JSON equals the key's name.
         boxes: in pixels, of the first sets of a batch only.
+        size: width and height of the image as the set declares them.
     """
 
     key: ImageKey
@@ -54,6 +55,7 @@ class PreparedSet(Struct, gc=False):
     normalized: bool
     is_named: bool
     boxes: list[Box]
+    size: tuple[int, int] | None
 
     def count_outside(self, width: int, height: int) -> int:
         """How many of `boxes` leave an image of this size."""
@@ -101,6 +103,7 @@ class BatchPreparation:
                 normalized=normalized,
                 is_named=image.image == key.name,
                 boxes=rectangles_of(image) if has_boxes else [],
+                size=(image.width, image.height) if image.width and image.height else None,
             )
         )
 

@@ -76,9 +76,22 @@ def iter_sets(
                             for other in operations[number:]
                         )
                         is_only = not any(_has_sets(connection, sets) for sets in later)
-                        stored = msgspec.structs.replace(stored, is_only_run=is_only)
+                        keys = _file_keys(connection, op.id, collection_id) if is_only else b""
+                        stored = msgspec.structs.replace(
+                            stored, is_only_run=is_only, file_keys=keys
+                        )
                         is_first = False
                     yield stored
+
+
+def _file_keys(connection: sa.Connection, operation_id: int, collection_id: int | None) -> bytes:
+    """The keys of the files of a run; none if it is in several collections."""
+    table = operation_collection.c
+    query = sa.select(table.file_keys).where(table.operation_id == operation_id)
+    if collection_id is not None:
+        query = query.where(table.collection_id == collection_id)
+    values = connection.execute(query.limit(2)).scalars().all()
+    return (values[0] or "").encode() if len(values) == 1 else b""
 
 
 def _of_operation(

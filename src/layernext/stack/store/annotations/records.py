@@ -19,6 +19,7 @@ class StoredSet(Struct, frozen=True, kw_only=True, gc=False):
         raw: the set's JSON; its ``image`` is `image`.
         width, height: of the image in pixels, where the reader looked and they are known.
         is_only_run: in the first set of a whole stream: whether all its sets are of one operation.
+        file_keys: in the same, if they are: JSON of the keys beside ``images`` of the files that they came in.
     """
 
     cursor: str
@@ -31,6 +32,7 @@ class StoredSet(Struct, frozen=True, kw_only=True, gc=False):
     width: int | None = None
     height: int | None = None
     is_only_run: bool | None = None
+    file_keys: bytes = b""
 
 
 class ImageSets(Struct, frozen=True):

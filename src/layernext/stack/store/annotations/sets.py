@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from layernext.errors import DataError, Problem, TooLarge
 from layernext.model import Mode, find_problems_of_merged
 from layernext.stack.store.access.records import CheckCollections
-from layernext.stack.store.annotations import content, summaries, uploads
+from layernext.stack.store.annotations import content, sizes, summaries, uploads
 from layernext.stack.store.annotations.prepared import PreparedSet
 from layernext.stack.store.chunks import sorted_chunks
 from layernext.stack.store.clock import now_text
@@ -91,7 +91,8 @@ def write_batch(
             repeated=False,
         )
         uploads.add_batch(connection, row, number, digest, result)
-        return _with_measured_boxes(result, sets, image_rows), seen
+        result = _with_measured_boxes(result, sets, image_rows)
+        return sizes.declare(connection, result, sets, image_rows), seen
 
     result, seen = database.write_again(work)
     labels.remember(seen)
@@ -255,7 +256,7 @@ def _split(row: sa.Row[Any]) -> dict[int, content.Parts]:
     parts, start = {}, 0
     for position, count in zip(sizes[::2], sizes[1::2], strict=True):
         chunk = whole.annotations[start : start + count]
-        parts[position] = content.Parts(whole.image, chunk, whole.storageName, whole.isNormalized)
+        parts[position] = msgspec.structs.replace(whole, annotations=chunk)
         start += count
     return parts
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from layernext.errors import Conflict, NotFound
 from layernext.model import Geometry, Job, Mode
@@ -17,7 +17,15 @@ from layernext.stack.store.access.audit import insert as insert_audit_entry
 from layernext.stack.store.clock import now_text, seconds_since
 from layernext.stack.store.collections import naming
 from layernext.stack.store.database import Database
-from layernext.stack.store.schema import BATCH_BITS, collection, operation, upload, upload_batch
+from layernext.stack.store.schema import (
+    BATCH_BITS,
+    annotation_set,
+    collection,
+    operation,
+    operation_collection,
+    upload,
+    upload_batch,
+)
 from layernext.stack.store.storable import is_storable
 from layernext.wire.native import BatchResult, KeyKind, ReceivedBatch, UploadRequest, UploadState
 
@@ -117,15 +125,20 @@ class Uploads:
         with self._database.read() as connection:
             return _get_settings(connection, upload_id)
 
-    def finish(self, upload_id: str, batches: int | None) -> UploadState:
+    def finish(self, upload_id: str, batches: int | None, file_keys: bytes = b"{}") -> UploadState:
         """End an upload; repeatable.
+
+        Args:
+            upload_id: which.
+            batches: how many it has; None if that is not known.
+            file_keys: JSON of the keys beside ``images`` in its file; those of earlier files stay.
 
         Raises:
             NotFound: there is no such upload.
             Conflict: one of the batches 0 to `batches` - 1 is missing.
         """
         return self._database.write_again(
-            lambda connection: _finish(connection, upload_id, batches)
+            lambda connection: _finish(connection, upload_id, batches, file_keys)
         )
 
     def find_job(self, upload_id: str) -> Job | None:
@@ -340,7 +353,9 @@ def add_batch(
     connection.execute(changed.values(updated_at=now_text(), **sums))
 
 
-def _finish(connection: sa.Connection, public_id: str, batches: int | None) -> UploadState:
+def _finish(
+    connection: sa.Connection, public_id: str, batches: int | None, file_keys: bytes
+) -> UploadState:
     """End an upload; again and again gives the same.
 
     Raises:
@@ -352,9 +367,30 @@ def _finish(connection: sa.Connection, public_id: str, batches: int | None) -> U
         if not 0 <= batches <= MAX_BATCHES:
             raise Conflict(f"an upload has 0 to {MAX_BATCHES} batches", status=409)
         _refuse_missing(connection, row, batches)
+    _keep_file_keys(connection, row, file_keys)
     changed = sa.update(upload).where(upload.c.id == row.id)
     connection.execute(changed.values(finished=True, updated_at=now_text()))
     return _get_state(connection, public_id)
+
+
+def _keep_file_keys(connection: sa.Connection, row: UploadRow, file_keys: bytes) -> None:
+    """Add the keys of a file to those of its run, in the collections that its images are in."""
+    new = msgspec.json.decode(file_keys, type=dict[str, Raw])
+    if not new:
+        return
+    sets, runs = annotation_set.c, operation_collection.c
+    images = sa.select(sets.id).where(
+        sets.operation_id == row.operation_id,
+        sets.collection_id == runs.collection_id,
+        sets.upload_id == row.id,
+    )
+    condition = (runs.operation_id == row.operation_id) & images.exists()
+    query = sa.select(runs.collection_id, runs.file_keys).where(condition)
+    for collection_id, text in connection.execute(query.with_for_update()).all():
+        earlier = msgspec.json.decode(text or "{}", type=dict[str, Raw])
+        values = {"file_keys": msgspec.json.encode({**earlier, **new}).decode()}
+        same = (runs.operation_id == row.operation_id) & (runs.collection_id == collection_id)
+        connection.execute(sa.update(operation_collection).where(same).values(values))
 
 
 def _refuse_missing(connection: sa.Connection, row: UploadRow, batches: int) -> None:

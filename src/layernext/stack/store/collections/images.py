@@ -43,11 +43,12 @@ class ImageRow(Struct, frozen=True):
     has_file: bool
     width: int | None
     height: int | None
+    declared: tuple[int | None, int | None]
 
 
 _COLUMNS = (
     image.c.id, image.c.collection_id, image.c.name, image.c.bucket, image.c.has_file, image.c.width,
-    image.c.height,
+    image.c.height, image.c.declared_width, image.c.declared_height,
 )  # fmt: skip
 
 
@@ -300,7 +301,15 @@ def _rows_at(connection: sa.Connection, locations: set[Place]) -> dict[Place, Im
 
 
 def _image(row: Any) -> ImageRow:
-    return ImageRow(row.id, row.collection_id, row.name, bool(row.has_file), row.width, row.height)
+    return ImageRow(
+        row.id,
+        row.collection_id,
+        row.name,
+        bool(row.has_file),
+        row.width,
+        row.height,
+        (row.declared_width, row.declared_height),
+    )
 
 
 def _path(key: ImageKey) -> str:

@@ -34,6 +34,7 @@ from layernext.stack.store.files.records import (
 from layernext.stack.store.files.rows import (
     OBJECT_COLUMNS,
     count_files,
+    describe_other_sizes,
     drop_item,
     file_row,
     files_query,
@@ -539,11 +540,13 @@ class Files:
                 .join(image, image.c.id == file_item.c.image_id)
                 .where(file_item.c.upload_id == upload.id, image.c.state == "pending")
             ).scalar_one()
+            differing = "" if waiting else describe_other_sizes(connection, upload.id)
         total = max(upload.expected, seen, 1)
         status, message = "in_progress", ""
         progress = min(50.0 * stored / total + 50.0 * (stored - waiting) / total, 99.0)
         if upload.finished and not waiting:
             status, progress = "completed", 100.0
+            message = differing
         elif not upload.finished and seconds_since(upload.updated_at) > QUIET_SECONDS:
             hours = QUIET_SECONDS // 3600
             message = f"the upload stopped before its end and got nothing for {hours} hours"

@@ -108,7 +108,7 @@ class FileRow(ObjectRow, frozen=True, kw_only=True):
 class LookResult(Struct, frozen=True, kw_only=True):
     """What inspecting a file has shown; `failure` says why it could not be read."""
 
-    checksum: str
+    checksum: str | None
     content_type: str
     width: int | None = None
     height: int | None = None

@@ -170,6 +170,34 @@ def count_files(connection: sa.Connection, upload_id: int) -> tuple[int, int]:
     return int(stored or 0), seen
 
 
+def describe_other_sizes(connection: sa.Connection, upload_id: int) -> str:
+    """Which pictures of an upload have another size than annotations declare; empty if none has."""
+    is_other = (image.c.declared_width != image.c.width) | (
+        image.c.declared_height != image.c.height
+    )
+    query = (
+        sa.select(image)
+        .join(file_item, file_item.c.image_id == image.c.id)
+        .where(file_item.c.upload_id == upload_id, is_other)
+        .order_by(image.c.id)
+    )
+    first = connection.execute(query.limit(1)).first()
+    if first is None:
+        return ""
+    number = connection.execute(
+        sa.select(sa.func.count()).select_from(query.order_by(None).subquery())
+    ).scalar_one()
+    verb = "picture has" if number == 1 else "pictures have"
+    declared = (first.declared_width, first.declared_height)
+    turned = (
+        "; it fits only turned by 90 degrees" if declared == (first.height, first.width) else ""
+    )
+    return (
+        f"{number:,} {verb} another size than annotations declare, the first is {first.name}: "
+        f"declared {declared[0]} x {declared[1]}, the picture has {first.width} x {first.height}{turned}"
+    )
+
+
 def files_query() -> sa.Select[Any]:
     """Every image that has a file, with its collection."""
     return (

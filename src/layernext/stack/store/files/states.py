@@ -83,21 +83,40 @@ class FileStates:
 
         self._database.write_again(work)
 
-    def set_missing(self, files: Sequence[ObjectRow], *, is_missing: bool) -> None:
+    def set_thumbnail(self, file: ObjectRow, path: str) -> None:
+        """Note the small picture of a file, unless the file was replaced meanwhile."""
+        condition = (image.c.id == file.image_id) & (image.c.object_path == file.object_path)
+        statement = sa.update(image).where(condition).values(thumbnail_path=path)
+        self._database.write_again(lambda connection: connection.execute(statement))
+
+    def set_missing(
+        self,
+        files: Sequence[ObjectRow],
+        *,
+        is_missing: bool,
+        failures: Mapping[int, str | None] | None = None,
+    ) -> None:
         """Note that the objects of files are missing, or there again; then the stack inspects them again.
+
+        `failures` says why, by the row id of the image, where that is known.
 
         Not for files that were replaced or removed meanwhile.
         """
         if not files:
             return
+        why = failures or {}
         state: Any = {"state": "pending", "failure": None}
         if is_missing:
-            state = {"state": "missing", "failure": CONTENT_IS_MISSING}
+            state = {"state": "missing", "failure": sa.bindparam("why")}
         condition = (image.c.id == sa.bindparam("lost")) & (
             image.c.object_path == sa.bindparam("lost_path")
         )
         values = [
-            {"lost": file.image_id, "lost_path": file.object_path}
+            {
+                "lost": file.image_id,
+                "lost_path": file.object_path,
+                **({"why": why.get(file.image_id) or CONTENT_IS_MISSING} if is_missing else {}),
+            }
             for file in sorted(files, key=lambda file: file.image_id)
         ]
         self._database.write_again(

@@ -87,6 +87,10 @@ def store_files(
         # If one of the checksums is not known yet, the inspection of the file compares.
         is_lost &= old.size == file.size
         is_lost &= is_same or old.checksum is None or file.checksum is None
+        # A linked file that has changed where it lies.
+        is_lost |= (
+            old.has_file and old.trashed_at is None and _is_linked_again(old.object_path, file)
+        )
         is_stored = old.has_file and old.trashed_at is None and not is_lost
         if row.id in taken or is_stored or is_frozen:
             if conflicts and not is_same:
@@ -120,6 +124,13 @@ def store_files(
         drop(database, connection, replaced)
         naming.claim_paths(database, connection, owners)
     return stored
+
+
+def _is_linked_again(earlier: str | None, file: NewFile) -> bool:
+    """Whether a file is another version of the linked one at the same location."""
+    if earlier is None or not earlier.startswith("linked/") or earlier == file.object_path:
+        return False
+    return earlier.rpartition("/")[0] == file.object_path.rpartition("/")[0]
 
 
 def _locked(

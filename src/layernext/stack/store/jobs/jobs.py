@@ -31,6 +31,8 @@ LOOK_JOB = "files.look"
 """Inspects new files, in a process of its own: if the stack dies meanwhile, something else killed it."""
 MAX_LOOK_ATTEMPTS = 20
 
+LINK_JOB = "files.link"
+
 COMPARISON_JOB = "comparison"
 """Its result is the comparison; there is nothing else to keep."""
 

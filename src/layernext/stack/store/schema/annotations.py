@@ -63,6 +63,8 @@ operation_collection = Table(
     Column("state", Text, nullable=False, server_default=""),
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text, nullable=False),
+    # A JSON object: keys beside `images` in the files that the sets came in, which the format does not know.
+    Column("file_keys", Text),
 )
 
 

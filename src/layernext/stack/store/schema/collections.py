@@ -77,6 +77,9 @@ image = Table(
     Column("thumbnail_path", Text),
     Column("width", Integer),
     Column("height", Integer),
+    # What a file of annotations says; while there is no file, the width and height are these.
+    Column("declared_width", Integer),
+    Column("declared_height", Integer),
     Column("frame_count", Integer),
     Column("frame_rate", Double),
     Column("duration_s", Double),

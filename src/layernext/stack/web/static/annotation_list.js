@@ -131,10 +131,20 @@ function detailsOf(shape) {
   );
 }
 
+/** The size that annotations declare, if it is all that is known or differs from the picture's. */
+function declaredSize(item) {
+  if (!item.declared_width) return null;
+  const { width, height, declared_width: wide, declared_height: high } = item;
+  if (item.has_file && wide === width && high === height) return null;
+  const turned = wide === height && high === width ? "; fits the picture only turned by 90 degrees" : "";
+  return `${count(wide)} × ${count(high)}${item.has_file ? turned : " (the picture is not there yet)"}`;
+}
+
 function about(item) {
   const rows = [
     ["File", item.has_file ? [bytes(item.size), item.media_type].filter(Boolean).join(", ") : "not there yet"],
     ["Pixels", item.width ? `${count(item.width)} × ${count(item.height)}` : null],
+    ["Declared pixels", declaredSize(item)],
     ["Frames", item.frame_count ? `${count(item.frame_count)}${item.frame_rate ? ` at ${+item.frame_rate.toFixed(3)} a second` : ""}` : null],
     ["Length", item.duration_s ? `${item.duration_s.toFixed(1)} s` : null],
     ["State", item.state === "ready" ? null : item.state],

@@ -239,6 +239,8 @@ async function sendAnnotations({ file, name }, target, row) {
     " stored.",
     result.unmatched ? ` ${counted(result.unmatched, "image")} ${result.unmatched === 1 ? "has no file yet; its" : "have no file yet; their"} annotations are stored.` : null,
     result.new_labels.length ? ` New labels: ${result.new_labels.join(", ")}.` : null,
+    ...Object.entries(result.warnings).map(([what, [times, first]]) =>
+      h("p", {}, `Warning: ${what}, ${times === 1 ? "once, at" : `${count(times)} times, first at`} ${first}.`)),
     result.collection_id
       ? h("p", {}, h("a", { href: gridUrl(result.collection_id, { runs }) }, "See them"), " · ", h("a", { href: runUrl({ collection: result.collection_id, ...runs[0] }) }, "To the run"))
       : null,
