@@ -188,13 +188,10 @@ def expected(sample: Sample, name: str) -> Sample:
     split = sample.split if name in KEEPS_SPLIT else None
     if split is None and name in HAS_TRAIN_FOR_NONE:
         split = "train"
-    has_size = name != "layernext"
     return replace(
         sample,
         annotations=[one for one in left if one is not None],
         split=split,
-        width=sample.width if has_size else None,
-        height=sample.height if has_size else None,
     )
 
 

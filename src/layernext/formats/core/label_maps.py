@@ -102,10 +102,10 @@ def masks_of_numbers(path: Path, where: str) -> tuple[tuple[int, int], dict[int,
     if turned.mode in {"L", "P"}:
         return (width, height), masks_of_bytes((height, width), turned.tobytes())
     numbers = array("H", turned.convert("I;16").tobytes())
-    known = sorted(set(numbers))
-    if len(known) > _HIGHEST:
-        message = f"{path} has {len(known)} different numbers, at most {_HIGHEST} are read"
+    distinct = sorted(set(numbers))
+    if len(distinct) > _HIGHEST:
+        message = f"{path} has {len(distinct)} different numbers, at most {_HIGHEST} are read"
         raise FormatError(Problem(where, message))
-    places = {number: place for place, number in enumerate(known)}
-    masks = masks_of_bytes((height, width), bytes(map(places.__getitem__, numbers)))
-    return (width, height), {known[place]: mask for place, mask in masks.items()}
+    code_by_number = {number: code for code, number in enumerate(distinct)}
+    masks = masks_of_bytes((height, width), bytes(map(code_by_number.__getitem__, numbers)))
+    return (width, height), {distinct[code]: mask for code, mask in masks.items()}
