@@ -11,7 +11,16 @@ import msgspec
 from PIL import Image
 
 from layernext.formats import Sample
-from layernext.model import AttributeValue, ImageLabel, Line, Points, Polygon, Rectangle, RotatedBox
+from layernext.model import (
+    AttributeValue,
+    ImageLabel,
+    Keypoints,
+    Line,
+    Points,
+    Polygon,
+    Rectangle,
+    RotatedBox,
+)
 
 CAT = (1.0, 2.0, 3.0, 4.0)
 _SIDE = 17**0.5
@@ -118,7 +127,10 @@ SOURCES: dict[str, Source] = {
     "datumaro": Source(
         files={
             "train.json": dumped({
-                "info": {}, "categories": {"label": {"labels": [{"name": "cat"}, {"name": "dog"}]}},
+                "info": {}, "categories": {
+                    "label": {"labels": [{"name": "cat"}, {"name": "dog"}, {"name": "person"}, {"name": "nose", "parent": "person"}]},
+                    "points": {"items": [{"label_id": 2, "labels": ["nose", "ear"], "joints": [[1, 2]]}]},
+                },
                 "items": [{
                     "id": "a", "image": {"path": "sub/a.jpg", "size": [80, 100]},
                     "annotations": [
@@ -129,6 +141,9 @@ SOURCES: dict[str, Source] = {
                         {"id": 4, "type": "points", "label_id": 1, "points": [5, 6], "visibility": [2]},
                         {"id": 5, "type": "bbox", "label_id": 0, "bbox": [1, 2, 3, 4], "attributes": {"rotation": 30.5}},
                         {"id": 6, "type": "label", "label_id": 1, "attributes": {"score": 0.25}},
+                        {"id": 7, "type": "points", "label_id": 2, "points": [5, 6, 0, 0], "visibility": [1, 0]},
+                        {"id": 8, "type": "skeleton", "label_id": 2, "elements": [
+                            {"type": "points", "label_id": 3, "points": [7, 8], "visibility": [2]}]},
                     ],
                 }],
             }),
@@ -144,6 +159,8 @@ SOURCES: dict[str, Source] = {
                     Points(label="dog", points=[(5, 6)]),
                     RotatedBox(label="cat", bbox=CAT, rotation=30.5),
                     ImageLabel(label="dog", confidence=0.25),
+                    Keypoints(label="person", keypoints=[(5, 6, 1), (0, 0, 0)]),
+                    Keypoints(label="person", keypoints=[(7, 8, 2), (0, 0, 0)]),
                 ],
                 width=100,
                 height=80,

@@ -16,6 +16,7 @@ from layernext.model import (
     AttributeValue,
     ImageAnnotations,
     ImageLabel,
+    Keypoints,
     Line,
     Mask,
     Points,
@@ -23,8 +24,10 @@ from layernext.model import (
     Rectangle,
     RotatedBox,
     RunLengths,
+    SemanticMask,
 )
 from layernext.model.geometry.run_lengths import compressed
+from layernext.model.geometry.semantic_mask import SEMANTIC_MASK
 
 # Any Unicode text that UTF-8 can carry; a name has no U+0000.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -41,6 +44,14 @@ json_values = st.recursive(
 )
 free_fields = st.dictionaries(texts, json_values, max_size=3)
 points = st.lists(st.tuples(numbers, numbers), min_size=1, max_size=5)
+# Integers stay integers, and visibilities may be confidences.
+_coordinates = numbers | st.integers(-(1 << 60), 1 << 60)
+keypoints = st.lists(
+    st.tuples(_coordinates, _coordinates, st.sampled_from([0, 1, 2]) | sides),
+    min_size=1,
+    max_size=5,
+)
+boxes = st.tuples(numbers, numbers, sides, sides)
 parts = st.lists(st.lists(points, min_size=1, max_size=2), min_size=1, max_size=2)
 attribute_values = st.builds(
     AttributeValue, value=json_values, confidence=confidences, metadata=free_fields
@@ -78,14 +89,22 @@ annotations: st.SearchStrategy[Annotation] = st.one_of(
     ),
     st.builds(ImageLabel, **_common),
     st.builds(Mask, mask=run_lengths, **_common),
+    st.builds(Keypoints, keypoints=keypoints, bbox=boxes | st.none(), **_common),
+    st.builds(SemanticMask, mask=run_lengths, **_common),
 )
+
+
+def are_consistent(many: list[Annotation]) -> bool:
+    """Whether the semantic masks of an image have different labels and do not overlap."""
+    masks = [one for one in many if isinstance(one, SemanticMask)]
+    return len(masks) < 2 or not SEMANTIC_MASK.is_set_doubtful(masks)
 
 
 def has_published_shape(annotation: Annotation) -> bool:
     """Whether the published protocol has a shape for it; others are refused by name."""
     if isinstance(annotation, Polygon):
         return not annotation.parts
-    return not isinstance(annotation, ImageLabel | Mask)
+    return not isinstance(annotation, ImageLabel | Mask | SemanticMask)
 
 
 def annotation_sets(
@@ -95,15 +114,21 @@ def annotation_sets(
     return st.builds(
         ImageAnnotations,
         image=image_names,
-        annotations=st.lists(annotations, max_size=4),
+        annotations=st.lists(annotations, max_size=4).filter(are_consistent),
         storage_name=st.none(),
     )
 
 
 def _bounded(one: Annotation) -> Annotation:
     """The same shape near an image: what a format reckons with its coordinates stays finite."""
-    if isinstance(one, ImageLabel | Mask):
+    if isinstance(one, ImageLabel | Mask | SemanticMask):
         return one
+    if isinstance(one, Keypoints):
+        # Formats have one number of points for a label.
+        points = [*one.keypoints, *one.keypoints, *one.keypoints][:3]
+        seen = [(math.fmod(x, 5000), math.fmod(y, 5000), v) for x, y, v in points]
+        box = one.bbox and tuple(math.fmod(number, 5000) for number in one.bbox)
+        return replace(one, keypoints=seen, bbox=box)
     if isinstance(one, Polygon) and one.parts:
         one = replace(one, polygon=one.parts[0][0], parts=[])  # parts have tests of their own
     key = GEOMETRY_KEYS[one.geometry]
@@ -122,7 +147,7 @@ def samples(
     one = st.builds(
         Sample,
         image=image_names,
-        annotations=st.lists(relabelled.map(_bounded), max_size=4),
+        annotations=st.lists(relabelled.map(_bounded), max_size=4).filter(are_consistent),
         width=st.just(1000),
         height=st.just(800),
         split=st.sampled_from([None, "train", "validation", "test"]),

@@ -7,6 +7,7 @@ completion of a command's name do without.
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Literal, NamedTuple
 
@@ -14,7 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from layernext.cli.option_groups import with_options
-from layernext.errors import ConfigurationError
+from layernext.errors import ConfigurationError, NotFound
 
 MARKUP: Literal["markdown"] = "markdown"
 """Of the help of each command. The list of all commands is plain text, which is shown in half the time: without Rich."""
@@ -205,6 +206,10 @@ class CommandGroup(typer.Typer):
         return decorate
 
 
+_LISTED = "layernext.listed"
+"""In a context: the argument that was taken for one of the command `list`."""
+
+
 class _ListingGroup(Group):
     """A group whose command is `list` if the command line names none."""
 
@@ -213,8 +218,22 @@ class _ListingGroup(Group):
         first = args[0] if args else ""
         is_completion = ctx.resilient_parsing and not args
         if not is_completion and first not in {*self.commands, *ctx.help_option_names}:
+            ctx.meta[_LISTED] = first
             args = ["list", *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; what it lists may be the name of a command, mistyped."""
+        try:
+            return super().invoke(ctx)
+        except (NotFound, UsageError) as error:
+            word = ctx.meta.get(_LISTED, "")
+            close = get_close_matches(word, self.commands, n=1)
+            if close and isinstance(error, NotFound):
+                error.hint = f"did you mean {ctx.command_path} {close[0]}?"
+            elif close:
+                error.message = f"no command {word!r}; did you mean {ctx.command_path} {close[0]}?"
+            raise
 
 
 class ListingGroup(CommandGroup):

@@ -60,7 +60,15 @@ class Measures(OptionGroup):
 
     protocol: Annotated[
         Literal[
-            "coco", "voc", "voc2007", "lvis", "boundary", "lane-f1", "chamfer", "classification"
+            "coco",
+            "voc",
+            "voc2007",
+            "lvis",
+            "boundary",
+            "lane-f1",
+            "chamfer",
+            "classification",
+            "oks",
         ]
         | None,
         typer.Option("--protocol", help="Evaluation protocol. Default: the geometry's own."),

@@ -481,7 +481,8 @@ class LayerNextClient(PublishedNames, EarlierNames):
             ground_truth: name of a ground truth; or of a model run, to see how far two disagree.
             collection: id or name of the collection; or else
             dataset_version: id of a dataset version, and `split` of it, None for all.
-            geometry: ``rectangle``, ``polygon``, ``line``, ``mask``, ``rotated_box`` or ``image_label``.
+            geometry: ``rectangle``, ``polygon``, ``line``, ``mask``, ``rotated_box``, ``image_label``,
+                ``keypoints`` or ``semantic_mask``.
             run_mode, truth_mode: ``machine`` or ``human``, if a model run and a ground truth
                 have the same name.
             again: compute even if a current result exists.

@@ -91,8 +91,15 @@ class Native:
         progress: ProgressChoice,
     ) -> DownloadReport:
         """Write runs to a LayerNext JSON file."""
+        classes = self.classes(collection) if collection else []
         return download.download_to_file(
-            self._transport, collection, runs, mode, path, progress=progress
+            self._transport,
+            collection,
+            runs,
+            mode,
+            path,
+            skeletons={entry.name: entry.skeleton for entry in classes if entry.skeleton},
+            progress=progress,
         )
 
     def remove_annotations(self, collection: str, run: str) -> RemoveReport:

@@ -26,6 +26,7 @@ from layernext.formats import (
     Sample,
     SourceOptions,
     read_format,
+    read_skeletons,
 )
 from layernext.model import Geometry, LabelClass, Mode, find_names_problem
 from layernext.wire.native import KeyKind, UploadRequest
@@ -71,9 +72,14 @@ def upload_file(
     resume: bool,
     progress: ProgressChoice,
 ) -> UploadReport:
-    """Upload a LayerNext JSON file; see `upload_source`."""
+    """Upload a LayerNext JSON file, and its skeletons to the classes of the collection; see `upload_source`."""
+    skeletons = read_skeletons(path) if request.collection else {}
     source = FileSource(path, request.geometry, validate)
-    return upload_source(connection, request, source, resume=resume, progress=progress)
+    report = upload_source(connection, request, source, resume=resume, progress=progress)
+    if request.collection and skeletons:
+        classes = [LabelClass(name=name, skeleton=entry) for name, entry in skeletons.items()]
+        connection.protocol.declare_classes(request.collection, classes)
+    return report
 
 
 def format_reader(
@@ -183,9 +189,12 @@ def upload_outputs(
 
 def declared_classes(classes: Classes, rules: LabelRules | None) -> list[LabelClass]:
     """The classes that a source declares, with their new labels."""
-    names = classes.names if rules is None else rules.classes(classes.names)
-    codes = classes.codes
-    return [LabelClass(name=name, code=codes.get(name)) for name in names] if codes else []
+    rules, codes = rules or LabelRules(), classes.codes
+    skeletons = rules.skeletons(classes.skeletons)
+    names = rules.classes(classes.names) if codes else list(skeletons)
+    return [
+        LabelClass(name=name, code=codes.get(name), skeleton=skeletons.get(name)) for name in names
+    ]
 
 
 def upload_request(

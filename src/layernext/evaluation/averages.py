@@ -22,6 +22,9 @@ RECALLS = np.linspace(0.0, 1.0, 101)
 
 _TINY = np.spacing(1)
 
+_NAMED_THRESHOLDS = (0.5, 0.75)
+"""Those that COCO names."""
+
 Integral: TypeAlias = Callable[[IndexArray, IndexArray, int], float]
 """Average precision of one label.
 
@@ -133,6 +136,9 @@ INTEGRALS: dict[Protocol, Integral] = {
     "lane-f1": coco_integral,
     "chamfer": area_integral,
     "classification": area_integral,
+    "oks": coco_integral,
+    "semantic": area_integral,
+    "panoptic": area_integral,
 }
 
 
@@ -149,24 +155,29 @@ def mean(values: FloatArray) -> float | None:
 
 
 def summary(means: Averages, settings: EvaluationSettings) -> dict[str, float | None]:
-    """The averages by name, over all labels: `found` may be of a single one.
+    """The averages by name, over all labels; `means` may be of a single one.
 
     ``AP`` over all thresholds, ``AP50`` at one, ``AP@5`` at a distance, ``APs`` of a size, ``AR10`` with at most so many
-    annotations of a label in an image, ``ARs`` of a size with the highest of these limits.
+    annotations of a label in an image, ``ARs`` of a size with the highest of these limits. Of keypoints
+    also ``AR@0.5``, at one threshold.
     """
     numbers: dict[str, float | None] = {"AP": mean(means.precision[:, :, 0])}
     for number, threshold in enumerate(settings.thresholds):
-        if threshold in (0.5, 0.75) and not settings.is_distance:  # the ones that COCO names
+        if threshold in _NAMED_THRESHOLDS and not settings.is_distance:
             numbers[f"AP{round(threshold * 100)}"] = mean(means.precision[:, number, 0])
         if settings.is_distance:
             numbers[f"AP@{threshold:g}"] = mean(means.precision[:, number, 0])
-    for number, area in enumerate(settings.areas):
-        if number:
-            numbers[f"AP{area.name}"] = mean(means.precision[:, :, number])
+    for number, area in [*enumerate(settings.areas)][1:]:
+        numbers[f"AP{area.name}"] = mean(means.precision[:, :, number])
     for number, limit in enumerate(settings.max_annotations):
         name = f"AR{limit}" if limit < 1 << 30 else "AR"
         numbers[name] = mean(means.recall[:, :, 0, number])
-    for number, area in enumerate(settings.areas):
-        if number:
-            numbers[f"AR{area.name}"] = mean(means.recall[:, :, number, -1])
+    if settings.protocol == "oks":
+        numbers |= {
+            f"AR@{threshold:g}": mean(means.recall[:, number, 0, -1])
+            for number, threshold in enumerate(settings.thresholds)
+            if threshold in _NAMED_THRESHOLDS
+        }
+    for number, area in [*enumerate(settings.areas)][1:]:
+        numbers[f"AR{area.name}"] = mean(means.recall[:, :, number, -1])
     return numbers

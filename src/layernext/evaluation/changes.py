@@ -63,10 +63,9 @@ class RunPairing:
 
     def _new_packers(self) -> tuple[Packer, Packer]:
         self._labels = LabelCodes()
-        geometry = self.settings.geometry
         return (
-            Packer(geometry, self._labels, is_truth=False),
-            Packer(geometry, self._labels, is_truth=False),
+            Packer(self.settings, self._labels, is_truth=False),
+            Packer(self.settings, self._labels, is_truth=False),
         )
 
     def __getstate__(self) -> dict[str, Any]:

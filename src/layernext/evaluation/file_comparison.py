@@ -87,7 +87,7 @@ def compare_files(
         run_geometries=[geometry_a, geometry_b],
         image_wh=image_wh,
     ) as sides:
-        first, second, pairing = _measure(sides, whole, executor, progress)
+        first, second, pairing = _measure(sides, sides.with_sigmas(whole), executor, progress)
     return compare_evaluations(
         first,
         second,

@@ -162,7 +162,7 @@ def evaluate_files_to_evaluator(
         run_geometries=[run_geometry],
         image_wh=image_wh,
     ) as sides:
-        return evaluate_sides(sides, 0, whole, executor, progress)
+        return evaluate_sides(sides, 0, sides.with_sigmas(whole), executor, progress)
 
 
 def evaluate_sides(

@@ -20,6 +20,8 @@ from msgspec import Struct
 from layernext.errors import DataError, Problem
 from layernext.evaluation.columns import Source
 from layernext.formats import (
+    Classes,
+    LabelRules,
     Losses,
     Sizes,
     SourceOptions,
@@ -32,13 +34,17 @@ from layernext.formats import (
     iter_file,
     merged,
     read_format,
+    read_skeletons,
     size_in,
 )
 from layernext.model import (
     KINDS,
     EvaluatedGeometry,
+    EvaluationSettings,
     Geometry,
     ImageAnnotations,
+    Skeleton,
+    with_sigmas,
 )
 
 AnyPath: TypeAlias = str | os.PathLike[str]
@@ -68,6 +74,7 @@ class Side(Struct, frozen=True, kw_only=True):
         source: how its sets are to be read.
         sizes: width and height of images, where the original says it.
         order: the rank of images among the ids of a COCO file, which is how pycocotools sorts them.
+        skeletons: what the keypoints of a label are, where the original says it.
     """
 
     path: Path
@@ -75,6 +82,7 @@ class Side(Struct, frozen=True, kw_only=True):
     source: Source
     sizes: dict[str, ImageWh]
     order: dict[str, int] = {}
+    skeletons: dict[str, Skeleton] = {}
 
 
 class Sides(Struct, frozen=True, kw_only=True):
@@ -92,6 +100,13 @@ class Sides(Struct, frozen=True, kw_only=True):
     folder_sizes: Sizes
     image_wh: ImageWh | None
     match_names: bool = False
+
+    def with_sigmas(self, settings: EvaluationSettings) -> EvaluationSettings:
+        """The settings with the sigmas of the files' skeletons, for keypoints."""
+        skeletons: dict[str, Skeleton] = {}
+        for side in (self.truth, *self.runs):
+            skeletons = side.skeletons | skeletons
+        return with_sigmas(settings, skeletons)
 
     def size(self, image: str) -> ImageWh | None:
         """Width and height of an image: what the ground truth says goes first."""
@@ -170,7 +185,13 @@ def open_sides(
             taken = options.source_options
             if reading.name in LAYERNEXT and taken.change_nothing and not is_archive(Path(path)):
                 source = Source(geometry or detect_geometry(path))
-                side = Side(path=Path(path), name=Path(path).name, source=source, sizes={})
+                side = Side(
+                    path=Path(path),
+                    name=Path(path).name,
+                    source=source,
+                    sizes={},
+                    skeletons=read_skeletons(path),
+                )
             else:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="layernext-"))
                 losses = options.losses or Losses()
@@ -195,6 +216,7 @@ def _converted(
 ) -> Side:
     sizes: dict[str, ImageWh] = {}
     ids: dict[str, int | str] = {}
+    classes = Classes()
     target = folder / "annotations.json"
     samples = read_format(
         path,
@@ -206,6 +228,7 @@ def _converted(
         names=taken.names,
         scores=taken.scores,
         skip_invalid=taken.skip_invalid,
+        classes=classes,
     )
     if taken.label_rules is not None:
         samples = taken.label_rules.apply(samples, losses)
@@ -222,8 +245,14 @@ def _converted(
             writer.write(msgspec.json.encode(annotation_set))
     is_coco = reading.name in {"coco", "coco-results"}
     order = _ranks(ids) if is_coco else {}
+    rules = taken.label_rules or LabelRules()
     return Side(
-        path=target, name=path.name, source=Source(is_coco=is_coco), sizes=sizes, order=order
+        path=target,
+        name=path.name,
+        source=Source(is_coco=is_coco),
+        sizes=sizes,
+        order=order,
+        skeletons=rules.skeletons(classes.skeletons),
     )
 
 
@@ -245,7 +274,7 @@ def find_geometry(
 ) -> EvaluatedGeometry | None:
     """The geometry of a ground truth's first annotation that can be evaluated; None if there is none.
 
-    COCO's outlines have a box as well: if the run has boxes, that is what is evaluated.
+    COCO's outlines and keypoints have a box as well, as have YOLO's keypoints: if the run has boxes, that is what is evaluated.
 
     Raises:
         FormatError: the file is broken.
@@ -256,7 +285,10 @@ def find_geometry(
     reading = options.samples_options(path, path, is_truth=True)
     taken = source_options or SourceOptions()
     geometry = _first_geometry(path, reading, taken)
-    if geometry == "polygon" and reading.name == "coco" and run_path is not None:
+    has_boxes = reading.name == "coco" or (
+        geometry == "keypoints" and reading.name in {"yolo", "yolo-pose"}
+    )
+    if geometry in {"polygon", "keypoints"} and has_boxes and run_path is not None:
         reading_of_run = options.samples_options(path, run_path, is_truth=False)
         of_run = _first_geometry(run_path, reading_of_run, taken)
         return of_run or geometry
@@ -274,7 +306,7 @@ def _first_geometry(
             reading.name,
             images=reading.images,
             instances=reading.instances,
-            evaluated="polygon",  # what can be one, is one
+            evaluated="keypoints",  # what can be some, is some; what can be a polygon, is one
             names=taken.names,
             scores=taken.scores,
             skip_invalid=taken.skip_invalid,

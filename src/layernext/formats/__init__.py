@@ -43,6 +43,7 @@ from layernext.formats.layernext_json import (
     detect_geometry,
     iter_file,
     iter_raw_images,
+    read_skeletons,
 )
 from layernext.formats.masks import mask_png
 from layernext.formats.reading import read_format
@@ -115,6 +116,7 @@ __all__ = [
     "read_coco",
     "read_coco_labels",
     "read_format",
+    "read_skeletons",
     "safe_relative",
     "size_in",
     "validate_source",

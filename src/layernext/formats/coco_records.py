@@ -16,6 +16,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from layernext.errors import FormatError, Problem
+from layernext.formats.coco_keypoints import pose_of, read_points, read_skeleton
 from layernext.formats.coco_masks import checked_segmentation, is_outline, read_mask
 from layernext.formats.core.classes import Classes
 from layernext.formats.core.compression import open_decompressed
@@ -30,7 +31,16 @@ from layernext.formats.core.losses import Losses
 from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.scores import Scores
 from layernext.formats.core.spill import MAX_ID, Id, Spill, id_of
-from layernext.model import KINDS, Annotation, AttributeValue, Geometry, Mask, Polygon
+from layernext.model import (
+    KINDS,
+    Annotation,
+    AttributeValue,
+    Geometry,
+    Keypoints,
+    Mask,
+    Polygon,
+    Skeleton,
+)
 
 CROWD = "iscrowd"
 
@@ -48,6 +58,11 @@ class Category(Struct, gc=False):
     id: AnyId
     name: str
     supercategory: Any = None
+    keypoints: Any = None
+    skeleton: Any = None
+    sigmas: Any = None
+    flips: Any = None
+    isthing: Any = None
 
 
 class Image(Struct, gc=False):
@@ -81,6 +96,8 @@ class AnnotationRow(Struct, gc=False, forbid_unknown_fields=True):
     id: Any = None
     area: Any = None
     ignore: Any = None
+    keypoints: list[int | float] | None = None
+    num_keypoints: Any = None
 
 
 ImageSize: TypeAlias = tuple[int | None, int | None]
@@ -97,11 +114,13 @@ class Instances(Struct, frozen=True):
         images: the images by id.
         labels: the labels by id.
         codes: the id of each label, as it is in the file.
+        skeletons: what the keypoints of a label are, by label.
     """
 
     images: dict[Id, Image]
     labels: dict[Id, Label]
     codes: dict[str, AnyId]
+    skeletons: dict[str, Skeleton]
 
 
 decode_head = msgspec.json.Decoder(Head)
@@ -195,6 +214,7 @@ def gather_labels(
     losses: Losses,
     has_super: bool,
     classes: Classes,
+    stuff: set[Id] | None = None,
 ) -> None:
     """Read the list of categories that comes next.
 
@@ -202,9 +222,10 @@ def gather_labels(
         path: the file, for messages.
         window: where the list begins.
         labels: gets the label of each category, by id.
-        losses: counts supercategories that are not read.
+        losses: counts supercategories that are not read, and skeletons that are not valid.
         has_super: read supercategories as labels, and categories as their attribute ``name``.
         classes: gets the labels in their order, with their ids.
+        stuff: gets the ids of categories that are no things, in a file of panoptic segments.
 
     Raises:
         FormatError: an entry is not valid.
@@ -216,11 +237,14 @@ def gather_labels(
         if not category.name:
             raise FormatError(Problem(f"{where}.name", "is empty"))
         above, code = category.supercategory, id_of(category.id)
+        if stuff is not None and category.isthing == 0:
+            stuff.add(code)
         if has_super and isinstance(above, str) and above:
             labels[code] = (above, {"name": [AttributeValue(value=category.name)]})
             continue
         labels[code] = (category.name, {})
-        classes.add(category.name, category.id if isinstance(category.id, str) else code)
+        skeleton = read_skeleton(category, where, losses)
+        classes.add(category.name, category.id if isinstance(category.id, str) else code, skeleton)
         if above not in {None, "", category.name}:
             losses.note("the supercategory of a label", where)
 
@@ -251,7 +275,7 @@ def read_numbers(path: Path, *, has_super: bool) -> Instances:
             else:
                 window.value()
         expect_end(window)
-    return Instances(images, labels, dict(classes.codes))
+    return Instances(images, labels, dict(classes.codes), dict(classes.skeletons))
 
 
 def _decodes(decoder: msgspec.json.Decoder[Any], raw: bytes) -> bool:
@@ -300,11 +324,13 @@ def read_annotation(
     Raises:
         FormatError: it is not valid.
     """
-    row = _read_fields(raw, where, losses)
+    row = _read_fields(raw, where)
     if purpose is not None:
         row = _for_evaluation(row, purpose, where)
     elif row.ignore is not None:
         row.metadata.setdefault("ignore", row.ignore)
+    if row.num_keypoints is not None and not row.keypoints:
+        row.metadata.setdefault("num_keypoints", row.num_keypoints)
     code = row.category_id if type(row.category_id) is int else id_of(row.category_id)
     if code not in labels:
         message = f"there is no category {row.category_id!r}; {_span(labels)}"
@@ -319,6 +345,8 @@ def read_annotation(
         "attributes": further | _attributes(row.attributes, where),
         "metadata": metadata,
     }
+    if row.keypoints:
+        return _posed(row, fields, where)
     if isinstance(row.segmentation, dict) and row.segmentation:
         return _masked(row, fields, where, size)
     return _with_geometry(row, fields, where, losses, purpose)
@@ -347,6 +375,17 @@ def _masked(row: AnnotationRow, fields: dict[str, Any], where: str, size: ImageS
     return Mask(mask=mask, **fields)
 
 
+def _posed(row: AnnotationRow, fields: dict[str, Any], where: str) -> Keypoints:
+    """Keypoints; what COCO says beside them is kept in the metadata."""
+    if row.bbox is not None and (row.bbox[2] < 0 or row.bbox[3] < 0):
+        raise FormatError(Problem(f"{where}.bbox", "width and height must be ≥ 0"))
+    points = read_points(row.keypoints or [], f"{where}.keypoints")
+    measures = {"num_keypoints": row.num_keypoints, "segmentation": row.segmentation}
+    if type(row.area) in {int, float}:
+        measures["area"] = row.area
+    return pose_of(points, row.bbox, fields, measures)
+
+
 def _with_geometry(
     row: AnnotationRow, fields: dict[str, Any], where: str, losses: Losses, purpose: Purpose | None
 ) -> Annotation | None:
@@ -356,7 +395,9 @@ def _with_geometry(
     if isinstance(shape, list) and _is_single(shape):
         return Polygon(polygon=_outline(shape[0], where), **fields)
     if shape:
-        outlines = _outlines(shape) if purpose is None or purpose.geometry == "mask" else []
+        outlines = (
+            _outlines(shape) if purpose is None or KINDS[purpose.geometry].key == "mask" else []
+        )
         if outlines:
             if len(outlines) < len(shape):
                 losses.note("an outline of one or two points", where)
@@ -410,7 +451,7 @@ class Purpose(Struct, frozen=True):
 def _for_evaluation(row: AnnotationRow, purpose: Purpose, where: str) -> AnnotationRow:
     """The annotation with what the evaluation counts by, as metadata; see `layernext.evaluation.packing.Flags`.
 
-    If boxes are evaluated, its geometry is its box. If polygons are, a segmentation that is not a single outline goes
+    If keypoints are not evaluated, they are left out. If boxes are, its geometry is its box. If polygons are, a segmentation that is not a single outline goes
     into the metadata, too, and the outline is that of the box.
     """
     box, shape, metadata = row.bbox, row.segmentation, dict(row.metadata)
@@ -420,26 +461,29 @@ def _for_evaluation(row: AnnotationRow, purpose: Purpose, where: str) -> Annotat
     box_area = None if box is None else box[2] * box[3]
     counted = {"area": box_area if purpose.is_result else row.area, "ignore": row.ignore}
     metadata |= {name: value for name, value in counted.items() if value is not None}
-    if purpose.geometry == "rectangle" and box is not None:
+    points = row.keypoints if purpose.geometry == "keypoints" else None
+    if points and row.num_keypoints == 0:
+        metadata["ignore"] = 1  # COCO's tools go by this number
+    if points or (purpose.geometry == "rectangle" and box is not None):
         shape = None
-    elif purpose.geometry == "polygon" and shape and not _is_single(shape):
+    elif purpose.geometry in {"polygon", "keypoints"} and shape and not _is_single(shape):
         image = purpose.image
         where = f"{where}.segmentation"
         metadata["segmentation"] = checked_segmentation(shape, *sides_of(image), where)
         x, y, w, h = box or (0.0, 0.0, float(image.width or 1), float(image.height or 1))
         shape = [[x, y, x + w, y, x + w, y + h, x, y + h]]
-    return replace(row, segmentation=shape, metadata=metadata)
+    return replace(row, segmentation=shape, metadata=metadata, keypoints=points)
 
 
 def _is_single(shape: Any) -> bool:
     return isinstance(shape, list) and len(shape) == 1 and is_outline(shape[0])
 
 
-def _read_fields(raw: bytes, where: str, losses: Losses) -> AnnotationRow:
+def _read_fields(raw: bytes, where: str) -> AnnotationRow:
     try:
         row: AnnotationRow = decode_annotation.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        row = _read_foreign(raw, where, losses)
+        row = _read_foreign(raw, where)
     surplus = raw.count(b":") - _key_count(row)
     if surplus and not (surplus == 1 and b'"iscrowd":' in raw):
         check_keys(raw, where)
@@ -460,16 +504,16 @@ def _key_count(row: AnnotationRow) -> int:
         + (row.id is not None)
         + (row.area is not None)
         + (row.ignore is not None)
+        + (row.keypoints is not None)
+        + (row.num_keypoints is not None)
     )
 
 
-def _read_foreign(raw: bytes, where: str, losses: Losses) -> AnnotationRow:
-    """An annotation with keys that are not read, such as ``keypoints``: each is counted as a loss."""
+def _read_foreign(raw: bytes, where: str) -> AnnotationRow:
+    """An annotation with keys that COCO does not have: they become metadata."""
     fields = decode_row(msgspec.json.Decoder(dict[str, Any]), raw, where)
     check_keys(raw, where)
     further = {key: fields.pop(key) for key in [*fields] if key not in _READ_KEYS}
-    if further.get("keypoints"):
-        losses.note("keypoints as a shape; they are in the metadata", where)
     # What we do not know is the user's.
     if isinstance(fields.get("metadata", {}), dict):
         fields["metadata"] = further | fields.get("metadata", {})

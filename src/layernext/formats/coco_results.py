@@ -142,7 +142,7 @@ def read(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
         )
     instances = read_instances(options.instances)
     for label, code in instances.codes.items():
-        options.classes.add(label, original_id(code))
+        options.classes.add(label, original_id(code), instances.skeletons.get(label))
     return read_results(path, instances, losses, evaluated=options.evaluated, scores=options.scores)
 
 
@@ -160,6 +160,7 @@ def write(target: Path, losses: Losses, options: ExportOptions) -> CocoWriter:
         instances=instances,
         labels=options.labels,
         codes=options.codes,
+        skeletons=options.skeletons,
     )
 
 

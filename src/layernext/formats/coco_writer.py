@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from layernext.errors import DataError, Problem
+from layernext.formats.coco_keypoints import MEASURES, category_fields, count_labeled, flat
 from layernext.formats.coco_masks import CORNERS
 from layernext.formats.coco_records import CROWD, Instances, original_id
 from layernext.formats.core.compression import open_output
@@ -18,7 +19,17 @@ from layernext.formats.core.losses import Losses
 from layernext.formats.core.outlines import joined
 from layernext.formats.core.rotation import outlined
 from layernext.formats.core.sample import Sample, box_of, check_finite, location_of
-from layernext.model import Annotation, Mask, Polygon, is_number, kind_of, oriented_rings, parts_of
+from layernext.model import (
+    Annotation,
+    Keypoints,
+    Mask,
+    Polygon,
+    Skeleton,
+    is_number,
+    kind_of,
+    oriented_rings,
+    parts_of,
+)
 
 HOLDS = Holds(
     geometries={
@@ -26,6 +37,7 @@ HOLDS = Holds(
         "polygon": "yes; its box if it has 1 or 2 points",
         "rotated_box": "its outline",
         "mask": KEPT,
+        "keypoints": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     sizes="kept",
@@ -50,6 +62,7 @@ class CocoWriter:
             numbered 1, 2, 3 … in order of appearance.
         labels: their order gives the category ids; other labels follow in order of appearance.
         codes: category ids in place of those.
+        skeletons: of the labels that have keypoints, for their categories.
     """
 
     def __init__(
@@ -61,8 +74,11 @@ class CocoWriter:
         instances: Instances | None = None,
         labels: list[str] | None = None,
         codes: Mapping[str, int | str] | None = None,
+        skeletons: Mapping[str, Skeleton] | None = None,
     ) -> None:
         self._losses, self._results, self._instances = losses, results, instances
+        self._skeletons = skeletons or {}
+        self._point_counts: dict[str, int] = {}
         self._used_codes: set[int | str] = set((codes or {}).values())
         self._file = open_output(path)
         self._annotations = 0
@@ -137,6 +153,8 @@ class CocoWriter:
         if isinstance(annotation, Mask):
             row["segmentation"] = annotation.mask
             row["bbox"] = _numbers_in(annotation.metadata, "bbox") or box
+        elif isinstance(annotation, Keypoints):
+            self._add_points(annotation, row)
         elif isinstance(annotation, Polygon):
             outlines = self._outlines(annotation, where)
             if outlines:
@@ -146,6 +164,21 @@ class CocoWriter:
         if self._results:
             return self._result(annotation, row, where)
         return self._instance(annotation, row, where)
+
+    def _add_points(self, annotation: Keypoints, row: dict[str, Any]) -> None:
+        points = annotation.keypoints
+        count = self._point_counts.get(annotation.label, 0)
+        self._point_counts[annotation.label] = max(count, len(points))
+        row["keypoints"] = flat(points)
+        if self._results:
+            # COCO's tools take the area of a result from its box, if it has one.
+            if annotation.bbox is None:
+                del row["bbox"]
+            return
+        row["num_keypoints"] = count_labeled(points)
+        row |= {
+            name: annotation.metadata[name] for name in MEASURES if _is_measure(annotation, name)
+        }
 
     def _outlines(self, annotation: Polygon, where: str) -> list[list[float]]:
         """The outlines of a polygon; holes are joined to the outline that they are in."""
@@ -177,8 +210,7 @@ class CocoWriter:
             # COCO's evaluation sorts by score; an annotation without one counts as certain.
             row["score"] = 1.0
             self._losses.note("that there is no confidence; 1 is written", where)
-        if isinstance(annotation, Mask):
-            annotation = replace(annotation, metadata=_without_measures(annotation.metadata))
+        annotation = replace(annotation, metadata=_without_measures(annotation))
         self._losses.note_fields(annotation, where, keeps=RESULTS_HOLDS.fields)
         return msgspec.json.encode(row)
 
@@ -192,11 +224,11 @@ class CocoWriter:
         row["id"] = self._annotations + 1
         x, y, width, height = row["bbox"]
         kind = kind_of(annotation)
-        row["area"] = kind.area(kind.coordinates_of(annotation))
-        if isinstance(annotation, Mask):
-            if is_number(metadata.get("area")):
-                row["area"] = metadata["area"]
-            metadata = _without_measures(metadata)
+        row.setdefault("area", kind.area(kind.coordinates_of(annotation)))
+        if isinstance(annotation, Mask) and _is_measure(annotation, "area"):
+            row["area"] = metadata["area"]
+        left = _without_measures(annotation)
+        metadata = {name: value for name, value in metadata.items() if name in left}
         check_finite((row["area"], x + width, y + height), where)
         row.setdefault("segmentation", [])
         if annotation.attributes:
@@ -215,7 +247,11 @@ class CocoWriter:
             self._rows.seek(0)
             while piece := self._rows.read(1 << 20):
                 self._file.write(piece)
-            categories = [{"id": code, "name": label} for label, code in self._codes.items()]
+            categories = [
+                {"id": code, "name": label}
+                | category_fields(self._skeletons.get(label), self._point_counts.get(label, 0))
+                for label, code in self._codes.items()
+            ]
             self._file.write(b'],"categories":' + msgspec.json.encode(categories) + b"}")
         self._rows.close()
         name.unlink()
@@ -230,14 +266,19 @@ def _numbers_in(metadata: dict[str, Any], name: str) -> list[float] | None:
     return value if all(map(is_number, value)) else None
 
 
-def _without_measures(metadata: dict[str, Any]) -> dict[str, Any]:
-    """Metadata without what is written in COCO's own keys."""
-    written = {
-        name
-        for name, is_written in (
-            ("bbox", _numbers_in(metadata, "bbox") is not None),
-            ("area", is_number(metadata.get("area"))),
-        )
-        if is_written
-    }
-    return {name: value for name, value in metadata.items() if name not in written}
+def _is_measure(annotation: Annotation, name: str) -> bool:
+    """Whether the metadata has what the reader leaves there of one of COCO's own keys."""
+    value = annotation.metadata.get(name)
+    if name == "bbox":
+        return isinstance(annotation, Mask) and _numbers_in(annotation.metadata, name) is not None
+    if name == "area":
+        return isinstance(annotation, Mask | Keypoints) and is_number(value)
+    if not isinstance(annotation, Keypoints):
+        return False
+    return type(value) is int if name == "num_keypoints" else isinstance(value, list | dict)
+
+
+def _without_measures(annotation: Annotation) -> dict[str, Any]:
+    """The metadata without what is written in COCO's own keys."""
+    names = [name for name in ("bbox", *MEASURES) if _is_measure(annotation, name)]
+    return {name: value for name, value in annotation.metadata.items() if name not in names}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -31,14 +31,25 @@ from layernext.formats.core.spill import Spill
 from layernext.formats.core.targets import check_new
 from layernext.formats.core.xml_stream import exact_sum, iter_xml, read_name, read_side, xml_text
 from layernext.formats.cvat_shapes import TAGS, read_shape
+from layernext.formats.cvat_skeletons import label_elements, point_elements
 from layernext.formats.cvat_video import Task, iter_frames, read_task, read_track
-from layernext.model import Annotation, ImageLabel, Mask, Rectangle, RotatedBox, RunLengths
+from layernext.model import (
+    Annotation,
+    ImageLabel,
+    Keypoints,
+    Mask,
+    Rectangle,
+    RotatedBox,
+    RunLengths,
+    Skeleton,
+)
 
 HOLDS = Holds(
     geometries={
         **dict.fromkeys(TAGS, KEPT),
         "rotated_box": "yes; the rotation from 0 to 360",
         "mask": "yes, its pixels",
+        "keypoints": "its points, and whether each is hidden",
     },
     fields={"attributes": "the first value of each, as text"},
     splits="subsets",
@@ -55,9 +66,17 @@ class CvatWriter:
     CVAT expects the labels first, in ``meta``: so the images wait in a second file until all labels are known.
     """
 
-    def __init__(self, path: Path, losses: Losses, labels: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        losses: Losses,
+        labels: list[str] | None = None,
+        skeletons: Mapping[str, Skeleton] | None = None,
+    ) -> None:
         self._path, self._losses, self._count = path, losses, 0
         self._names: set[str] = set()
+        self._skeletons = skeletons or {}
+        self._point_counts: dict[str, int] = {}
         self._labels: dict[str, set[str]] = {label: set() for label in labels or ()}
         self._subsets: dict[str, None] = {}
         self._images = path.with_suffix(".images").open("w+b")
@@ -93,8 +112,13 @@ class CvatWriter:
         fields = {"label": xml_text(annotation.label, where), "source": "manual"}
         if not isinstance(annotation, ImageLabel):
             fields |= {"occluded": "0", "z_order": "0"}
-        fields |= self._position(annotation, where)
+        if not isinstance(annotation, Keypoints):
+            fields |= self._position(annotation, where)
         shape = ET.Element(TAGS[annotation.geometry], fields)
+        if isinstance(annotation, Keypoints):
+            count = self._point_counts.get(annotation.label, 0)
+            self._point_counts[annotation.label] = max(count, len(annotation.keypoints))
+            shape.extend(point_elements(annotation, self._skeletons, where, self._losses))
         for name, values in annotation.attributes.items():
             location = f"{where}.attributes.{name}"
             if len(values) != 1:
@@ -160,17 +184,32 @@ class CvatWriter:
                 ET.SubElement(subsets, "subset").text = subset
         labels = ET.SubElement(whole, "labels")
         for name, attributes in self._labels.items():
+            inner = _attributes_element(attributes)
+            count = self._point_counts.get(name, 0)
+            if count:
+                skeleton = self._skeletons.get(name)
+                labels.extend(label_elements(name, skeleton, count, inner))
+                for what in ("sigmas", "flips"):
+                    if getattr(skeleton, what, None):
+                        self._losses.note(f"the {what} of a skeleton", name)
+                continue
             label = ET.SubElement(labels, "label")
             ET.SubElement(label, "name").text = xml_text(name, name)
-            inner = ET.SubElement(label, "attributes")
-            for attribute_name in sorted(attributes):
-                attribute = ET.SubElement(inner, "attribute")
-                ET.SubElement(attribute, "name").text = attribute_name
-                ET.SubElement(attribute, "mutable").text = "False"
-                ET.SubElement(attribute, "input_type").text = "text"
-                ET.SubElement(attribute, "default_value")
-                ET.SubElement(attribute, "values")
+            label.append(inner)
         return meta
+
+
+def _attributes_element(names: set[str]) -> ET.Element:
+    """The description of the attributes of a label."""
+    element = ET.Element("attributes")
+    for name in sorted(names):
+        attribute = ET.SubElement(element, "attribute")
+        ET.SubElement(attribute, "name").text = name
+        ET.SubElement(attribute, "mutable").text = "False"
+        ET.SubElement(attribute, "input_type").text = "text"
+        ET.SubElement(attribute, "default_value")
+        ET.SubElement(attribute, "values")
+    return element
 
 
 def _mask_fields(mask: RunLengths) -> dict[str, str]:
@@ -210,9 +249,10 @@ def read_cvat(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Samp
     with Spill() as frames:
         for number, element in enumerate(iter_xml(path, "annotations", "meta", "image", "track")):
             if element.tag == "meta":
-                task = read_task(element)
+                task = read_task(element, str(path), losses)
                 for name in task.labels:
-                    options.classes.add(name, len(options.classes.codes))
+                    skeleton = task.skeletons.get(name)
+                    options.classes.add(name, len(options.classes.codes), skeleton)
                 continue
             where = f"{path}: {element.tag}[{number - task.is_declared}]"
             if element.tag == "track":
@@ -221,7 +261,7 @@ def read_cvat(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Samp
                 continue
             sample, has_images = None, True
             with losses.problems:
-                sample = _read_image(element, where, losses)
+                sample = _read_image(element, where, losses, task.skeletons)
             if sample is not None:
                 yield sample
         # A video that was exported as images has no tracks, and its frames are images.
@@ -229,13 +269,15 @@ def read_cvat(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Samp
             yield from iter_frames(frames, task)
 
 
-def _read_image(image: ET.Element, where: str, losses: Losses) -> Sample:
+def _read_image(
+    image: ET.Element, where: str, losses: Losses, skeletons: dict[str, Skeleton]
+) -> Sample:
     name = read_name(image.get("name"), where)
     annotations: list[Annotation] = []
     size = (read_side(image.get("width")), read_side(image.get("height")))
     for index, shape in enumerate(image):
         with losses.problems:
-            annotation = read_shape(shape, f"{where}.{shape.tag}[{index}]", losses, size)
+            annotation = read_shape(shape, f"{where}.{shape.tag}[{index}]", losses, size, skeletons)
             if annotation is not None:
                 annotations.append(annotation)
     subset = image.get("subset") or None
@@ -250,7 +292,7 @@ def _read_image(image: ET.Element, where: str, losses: Losses) -> Sample:
 
 def write(target: Path, losses: Losses, options: ExportOptions) -> CvatWriter:
     """Open a writer; see `Format`."""
-    return CvatWriter(target, losses, options.labels)
+    return CvatWriter(target, losses, options.labels, options.skeletons)
 
 
 def detect(probe: Probe) -> Detection | None:

@@ -15,18 +15,22 @@ from layernext.formats.core.outlines import (
     runs_of_counts,
 )
 from layernext.formats.core.pixels import MAX_PIXELS
+from layernext.formats.core.poses import HIDDEN, VISIBLE
 from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.xml_stream import EXACT, read_decimal, read_name
 from layernext.model import (
     Annotation,
     AttributeValue,
     ImageLabel,
+    Keypoint,
+    Keypoints,
     Line,
     Mask,
     Point,
     Points,
     Polygon,
     Rectangle,
+    Skeleton,
 )
 
 TAGS = {
@@ -37,6 +41,7 @@ TAGS = {
     "mask": "mask",
     "rotated_box": "box",
     "image_label": "tag",
+    "keypoints": "skeleton",
 }
 """The element of each kind of geometry."""
 
@@ -49,9 +54,20 @@ _USUAL = {"occluded": "0", "z_order": "0", "source": "manual"}
 
 
 def read_shape(
-    shape: ET.Element, where: str, losses: Losses, size: tuple[int | None, int | None]
+    shape: ET.Element,
+    where: str,
+    losses: Losses,
+    size: tuple[int | None, int | None],
+    skeletons: dict[str, Skeleton],
 ) -> Annotation | None:
-    """A shape of an image of some width and height; None if no kind is near it, which counts as a loss.
+    """A shape; None if no kind is near it, which counts as a loss.
+
+    Args:
+        shape: the element.
+        where: its location, for messages.
+        losses: counts what is not read.
+        size: width and height of the image, if known.
+        skeletons: of the task; gets the points of labels of which it says nothing, in the order they come.
 
     Raises:
         FormatError: it is not valid.
@@ -59,7 +75,6 @@ def read_shape(
     read = {
         "box": _read_box,
         "ellipse": _read_ellipse,
-        "skeleton": _read_skeleton,
         "cuboid": _read_cuboid,
     }.get(shape.tag)
     if read is None and shape.tag not in TAGS.values():
@@ -73,6 +88,8 @@ def read_shape(
         },
         "metadata": _flags_of(shape),
     }
+    if shape.tag == "skeleton":
+        return _read_skeleton(shape, fields, where, losses, skeletons)
     if shape.tag == "mask":
         return _read_mask(shape, fields, where, losses, size)
     if shape.tag == "tag":
@@ -188,20 +205,32 @@ def _read_mask(
 
 
 def _read_skeleton(
-    shape: ET.Element, fields: dict[str, Any], where: str, losses: Losses
+    shape: ET.Element,
+    fields: dict[str, Any],
+    where: str,
+    losses: Losses,
+    skeletons: dict[str, Skeleton],
 ) -> Annotation | None:
-    """The points of a skeleton that are in the image; their names and order are metadata."""
-    points: list[Point] = []
-    names: list[str] = []
-    for index, joint in enumerate(shape.findall("points")):
-        if joint.get("outside") != "1":
-            points += read_points(joint.get("points"), f"{where}.points[{index}]")
-            names.append(joint.get("label") or "")
-    losses.note_shape("a skeleton; its visible points are", where)
-    if not points:
+    """The points of a skeleton, in the order of its label; those that are missing are not labeled."""
+    points: dict[str, Keypoint] = {}
+    for index, element in enumerate(shape.findall("points")):
+        location = f"{where}.points[{index}]"
+        ((x, y), *further) = read_points(element.get("points"), location)
+        if further:
+            raise FormatError(Problem(location, "is a point of a skeleton, and has several"))
+        is_occluded = element.get("occluded") == "1"
+        visibility = 0 if element.get("outside") == "1" else HIDDEN if is_occluded else VISIBLE
+        points[read_name(element.get("label"), location)] = (x, y, visibility)
+    label = fields["label"]
+    names = skeletons[label].points if label in skeletons else tuple(points)
+    if points and label not in skeletons:
+        skeletons[label] = Skeleton(points=names)
+    for name in points.keys() - set(names):
+        losses.note("a point that its skeleton does not have", f"{where}.{name}")
+    if not names:
+        losses.note_shape("a skeleton without points", where)
         return None
-    fields["metadata"] = fields["metadata"] | {"points": names}
-    return Points(points=points, **fields)
+    return Keypoints(keypoints=[points.get(name, (0, 0, 0)) for name in names], **fields)
 
 
 def _read_cuboid(

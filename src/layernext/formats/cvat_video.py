@@ -21,7 +21,8 @@ from layernext.formats.core.sample import Sample
 from layernext.formats.core.spill import Spill
 from layernext.formats.core.xml_stream import read_name, read_side
 from layernext.formats.cvat_shapes import read_shape
-from layernext.model import Annotation, RotatedBox, kind_of
+from layernext.formats.cvat_skeletons import read_skeletons
+from layernext.model import Annotation, Keypoints, RotatedBox, Skeleton, kind_of
 
 MAX_FRAMES = 500_000
 """Frames of a video: more than 4 hours at 30 a second."""
@@ -39,25 +40,29 @@ class Task(Struct, frozen=True, kw_only=True):
 
     Attributes:
         labels: in their order.
+        skeletons: what the keypoints of a label are.
         frames: of a video; 0 if it is not one.
         width, height: of its frames; None if that is not said.
         is_declared: whether the file has a beginning.
     """
 
     labels: list[str] = []
+    skeletons: dict[str, Skeleton] = {}
     frames: int = 0
     width: int | None = None
     height: int | None = None
     is_declared: bool = False
 
 
-def read_task(meta: ET.Element) -> Task:
+def read_task(meta: ET.Element, where: str, losses: Losses) -> Task:
     """The element ``meta`` of a file."""
     whole = next(iter(meta), meta)
     is_video = whole.findtext("mode") == "interpolation"
-    names = [label.findtext("name") for label in meta.iter("label")]
+    labels = list(meta.iter("label"))
+    names = [label.findtext("name") for label in labels if not label.findtext("parent")]
     return Task(
         labels=[name for name in names if name],
+        skeletons=read_skeletons(labels, losses, where),
         frames=min(read_side(whole.findtext("size")) or 0, MAX_FRAMES) if is_video else 0,
         width=read_side(meta.findtext(".//original_size/width")),
         height=read_side(meta.findtext(".//original_size/height")),
@@ -88,7 +93,9 @@ def read_track(track: ET.Element, frames: Spill, task: Task, where: str, losses:
             shape.set("label", label)
             annotation = None
             if shape.get("outside") != "1":
-                annotation = read_shape(shape, location, losses, (task.width, task.height))
+                annotation = read_shape(
+                    shape, location, losses, (task.width, task.height), task.skeletons
+                )
             if annotation is not None:
                 annotation = replace(annotation, metadata=annotation.metadata | metadata)
             keyframes.append((frame, annotation))
@@ -120,6 +127,8 @@ def _between(annotation: Annotation, following: Annotation, share: float) -> Ann
     if annotation.geometry != following.geometry or not share:
         return annotation
     kind = kind_of(annotation)
+    if isinstance(annotation, Keypoints) and isinstance(following, Keypoints):
+        return _pose_between(annotation, following, share)
     start, end = kind.coordinates_of(annotation), kind.coordinates_of(following)
     if kind.is_in_pixels or len(start) != len(end):
         return annotation
@@ -129,6 +138,18 @@ def _between(annotation: Annotation, following: Annotation, share: float) -> Ann
         end = (following.bbox, annotation.rotation + turn)
     moved: Annotation = kind.with_coordinates(annotation, _mixed(start, end, share))
     return moved
+
+
+def _pose_between(annotation: Keypoints, following: Keypoints, share: float) -> Annotation:
+    """Each point on its way to where it is next; its visibility stays until then."""
+    points = annotation.keypoints
+    if len(points) != len(following.keypoints):
+        return annotation
+    mixed = [
+        (*_mixed(start[:2], end[:2], share), start[2])
+        for start, end in zip(points, following.keypoints, strict=True)
+    ]
+    return replace(annotation, keypoints=mixed)
 
 
 def _mixed(start: Any, end: Any, share: float) -> Any:

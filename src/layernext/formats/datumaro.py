@@ -22,11 +22,23 @@ from layernext.formats.core.fields import (
 from layernext.formats.core.format import KEPT, Certainty, Detection, Format, Holds, ReadOptions
 from layernext.formats.core.json_file import read_json
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.poses import VISIBLE, skeleton_of
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.sample import Sample
 from layernext.formats.core.scores import Scores
-from layernext.model import Annotation, AttributeValue, ImageLabel, Line, Mask, Points, Polygon
+from layernext.model import (
+    Annotation,
+    AttributeValue,
+    ImageLabel,
+    Keypoint,
+    Keypoints,
+    Line,
+    Mask,
+    Points,
+    Polygon,
+    Skeleton,
+)
 
 _SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 _FLAGS = ("group", "z_order", "object_id")
@@ -41,14 +53,17 @@ def read_datumaro(path: Path, losses: Losses, options: ReadOptions) -> Iterator[
     """
     content = object_of(read_json(path), str(path))
     labels = _read_labels(content, str(path))
+    skeletons = _read_skeletons(content, labels, str(path), losses)
     for number, name in enumerate(labels):
-        options.classes.add(name, number)
+        options.classes.add(name, number, skeletons.get(name))
     for number, entry in enumerate(list_of(content.get("items"), f"{path}: items")):
         where = f"{path}: items[{number}]"
         sample = None
         with losses.problems:
             item = object_of(entry, where)
-            sample = _read_item(item, labels, _SPLITS.get(path.stem), where, losses, options.scores)
+            sample = _read_item(
+                item, labels, skeletons, _SPLITS.get(path.stem), where, losses, options.scores
+            )
         if sample is not None:
             yield sample
 
@@ -65,9 +80,29 @@ def _read_labels(content: dict[str, Any], path: str) -> list[str]:
     ]
 
 
+def _read_skeletons(
+    content: dict[str, Any], labels: list[str], path: str, losses: Losses
+) -> dict[str, Skeleton]:
+    """The skeletons of labels that have a category of points."""
+    categories = object_of(content.get("categories") or {}, f"{path}: categories")
+    group = object_of(categories.get("points") or {}, f"{path}: categories.points")
+    skeletons = {}
+    for number, entry in enumerate(
+        list_of(group.get("items") or [], f"{path}: categories.points.items")
+    ):
+        where = f"{path}: categories.points.items[{number}]"
+        item = object_of(entry, where)
+        label = _label_of(item, labels, where)
+        skeleton = skeleton_of(item.get("labels"), item.get("joints"), where, losses)
+        if label is not None and skeleton is not None:
+            skeletons[label] = skeleton
+    return skeletons
+
+
 def _read_item(
     item: dict[str, Any],
     labels: list[str],
+    skeletons: dict[str, Skeleton],
     split: str | None,
     where: str,
     losses: Losses,
@@ -81,7 +116,7 @@ def _read_item(
         location = f"{where}.annotations[{number}]"
         with losses.problems:
             fields = object_of(entry, location)
-            annotation = _read_annotation(fields, labels, location, losses, scores)
+            annotation = _read_annotation(fields, labels, skeletons, location, losses, scores)
             if annotation is not None:
                 annotations.append(annotation)
     return Sample(
@@ -94,7 +129,12 @@ def _read_item(
 
 
 def _read_annotation(
-    entry: dict[str, Any], labels: list[str], where: str, losses: Losses, scores: Scores
+    entry: dict[str, Any],
+    labels: list[str],
+    skeletons: dict[str, Skeleton],
+    where: str,
+    losses: Losses,
+    scores: Scores,
 ) -> Annotation | None:
     kind = str(entry.get("type"))
     if kind == "caption":
@@ -126,21 +166,65 @@ def _read_annotation(
         return ImageLabel(**fields)
     if kind == "mask":
         return _read_mask(entry, fields, where)
-    return _read_points(entry, fields, where, losses)
+    skeleton = skeletons.get(label)
+    return (
+        _read_elements(entry, labels, skeleton, fields, where)
+        if kind == "skeleton"
+        else _read_points(entry, skeleton, fields, where, losses)
+    )
+
+
+def _read_elements(
+    entry: dict[str, Any],
+    labels: list[str],
+    skeleton: Skeleton | None,
+    fields: dict[str, Any],
+    where: str,
+) -> Annotation:
+    """A skeleton: its elements are points, each of a label of its own."""
+    points: dict[str, Keypoint] = {}
+    for number, element in enumerate(list_of(entry.get("elements"), f"{where}.elements")):
+        location = f"{where}.elements[{number}]"
+        content = object_of(element, location)
+        name = _label_of(content, labels, location) or str(number + 1)
+        points[name], *_ = _visible_points(content, location)
+    names = tuple(points) if skeleton is None else skeleton.points
+    if not names or points.keys() - set(names):
+        message = "has points that the category of its label does not have"
+        raise FormatError(Problem(f"{where}.elements", message))
+    return Keypoints(keypoints=[points.get(name, (0, 0, 0)) for name in names], **fields)
+
+
+def _visible_points(entry: dict[str, Any], where: str) -> list[Keypoint]:
+    """Points with their visibility, which is 2 if it is not said."""
+    points = points_in(numbers_of(entry.get("points"), None, f"{where}.points"), f"{where}.points")
+    visibilities: list[Any] = list_of(entry.get("visibility") or [VISIBLE] * len(points), where)
+    if len(visibilities) != len(points) or not all(v in {0, 1, 2} for v in visibilities):
+        message = "must have 0, 1 or 2 for each point"
+        raise FormatError(Problem(f"{where}.visibility", message))
+    return [(x, y, seen) for (x, y), seen in zip(points, visibilities, strict=True)]
 
 
 def _read_points(
-    entry: dict[str, Any], fields: dict[str, Any], where: str, losses: Losses
+    entry: dict[str, Any],
+    skeleton: Skeleton | None,
+    fields: dict[str, Any],
+    where: str,
+    losses: Losses,
 ) -> Annotation | None:
     kind = str(entry.get("type"))
+    if kind == "points" and skeleton is not None:
+        points = _visible_points(entry, where)
+        if len(points) == len(skeleton.points):
+            return Keypoints(keypoints=points, **fields)
     if kind not in {"polygon", "polyline", "points"}:
         losses.note_shape(f"an annotation of the type {shown_value(kind)}", where)
         return None
     numbers = numbers_of(entry.get("points"), None, f"{where}.points")
-    points = points_in(numbers, f"{where}.points")
+    outline = points_in(numbers, f"{where}.points")
     if kind == "polygon":
-        return Polygon(polygon=points, **fields)
-    return Line(line=points, **fields) if kind == "polyline" else Points(points=points, **fields)
+        return Polygon(polygon=outline, **fields)
+    return Line(line=outline, **fields) if kind == "polyline" else Points(points=outline, **fields)
 
 
 def _label_of(entry: dict[str, Any], labels: list[str], where: str) -> str | None:
@@ -178,7 +262,17 @@ FORMAT = Format(
     extension=".json",
     holds=Holds(
         geometries=dict.fromkeys(
-            ("rectangle", "polygon", "line", "points", "mask", "rotated_box", "image_label"), KEPT
+            (
+                "rectangle",
+                "polygon",
+                "line",
+                "points",
+                "mask",
+                "rotated_box",
+                "image_label",
+                "keypoints",
+            ),
+            KEPT,
         ),
         fields={"confidence": KEPT, "attributes": KEPT},
         sizes="kept",

@@ -1,5 +1,7 @@
 """The LayerNext JSON file: ``{"images": [{"image": …, "annotations": […]}, …]}``, read as a stream.
 
+Beside ``images`` there may be ``skeletons``, which say what the keypoints of a label are.
+
 The reader cuts the file into the bytes of its images without decoding them, so that memory stays at
 one window however large the file is, and callers can forward an image's original bytes. It never
 checks an image: `layernext.model.ImageDecoder` does.
@@ -8,7 +10,7 @@ checks an image: `layernext.model.ImageDecoder` does.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -32,7 +34,11 @@ from layernext.model import (
     CheckedImage,
     Geometry,
     ImageDecoder,
+    Skeleton,
+    find_skeleton_problems,
     naming_image,
+    refuse_repeated_keys,
+    show,
 )
 
 _GEOMETRY_OF_KEY = {GEOMETRY_KEYS[name]: name for name in reversed(GEOMETRY_KEYS)}
@@ -89,6 +95,41 @@ def iter_file(path: str | os.PathLike[str]) -> Iterator[bytes]:
     """The bytes of each image of a plain, ``.gz`` or ``.zst`` file; see `iter_raw_images`."""
     with open_decompressed(path) as stream:
         yield from iter_raw_images(stream, file=Path(path).name)
+
+
+def read_skeletons(path: str | os.PathLike[str]) -> dict[str, Skeleton]:
+    """What a file says of keypoints before its images: skeletons by label; empty if it says nothing.
+
+    Raises:
+        FormatError: as `iter_raw_images`.
+        DataError: they are not valid; with every problem.
+    """
+    name = Path(path).name
+    with open_decompressed(path) as stream:
+        window = JsonWindow(stream, name)
+        for key in iter_unique_members(window, "an object with `images`"):
+            if key == "images":
+                break  # a stream, which is not to be read twice
+            raw = window.value()
+            if key == "skeletons":
+                return _skeletons(raw, name)
+    return {}
+
+
+def _skeletons(raw: bytes, file: str) -> dict[str, Skeleton]:
+    refuse_repeated_keys(raw, "skeletons", file)
+    try:
+        skeletons = msgspec.json.decode(raw, type=dict[str, Skeleton])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise DataError(Problem("skeletons", str(error)), file=file) from error
+    problems = [
+        problem
+        for label, skeleton in skeletons.items()
+        for problem in find_skeleton_problems(skeleton, f"skeletons[{show(label)}]")
+    ]
+    if problems:
+        raise DataError(problems, file=file)
+    return skeletons
 
 
 def detect_geometry(path: str | os.PathLike[str]) -> Geometry | None:
@@ -191,9 +232,12 @@ class FileWriter:
     Made by `create_file`.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, skeletons: Mapping[str, Skeleton]) -> None:
         self._stream = stream
-        self._separator = b'{"images": [\n'
+        self._beginning = b"{"
+        if skeletons:
+            self._beginning += b'"skeletons": ' + msgspec.json.encode(skeletons) + b",\n"
+        self._separator = self._beginning + b'"images": [\n'
         self.images = 0
 
     def write(self, raw: bytes) -> None:
@@ -204,16 +248,23 @@ class FileWriter:
 
     def close(self) -> None:
         """Complete the file."""
-        self._stream.write(b'{"images": []}\n' if not self.images else b"\n]}\n")
+        ending = b"\n]}\n" if self.images else self._beginning + b'"images": []}\n'
+        self._stream.write(ending)
 
 
 @contextmanager
-def create_file(path: str | os.PathLike[str]) -> Iterator[FileWriter]:
+def create_file(
+    path: str | os.PathLike[str], skeletons: Mapping[str, Skeleton] | None = None
+) -> Iterator[FileWriter]:
     """A file under construction: enter it for a writer.
 
     Nothing is visible under `path` until the block ends without an exception.
+
+    Args:
+        path: the file.
+        skeletons: of the labels that have keypoints.
     """
     with create_compressed(path) as stream:
-        writer = FileWriter(stream)
+        writer = FileWriter(stream, skeletons or {})
         yield writer
         writer.close()

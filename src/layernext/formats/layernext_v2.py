@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,9 @@ from layernext.formats.layernext_json import (
     create_file,
     detect_geometry,
     iter_raw_images,
+    read_skeletons,
 )
-from layernext.model import ImageAnnotations, ImageDecoder, decode_trusted
+from layernext.model import ImageAnnotations, ImageDecoder, Skeleton, decode_trusted
 
 HOLDS = Holds(
     geometries={
@@ -43,6 +44,8 @@ HOLDS = Holds(
         "line": KEPT,
         "points": KEPT,
         "mask": KEPT,
+        "keypoints": KEPT,
+        "semantic_mask": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     fractions=True,
@@ -53,10 +56,12 @@ HOLDS = Holds(
 class FileOfImages:
     """A LayerNext JSON file under construction, which `close` completes."""
 
-    def __init__(self, path: Path, losses: Losses) -> None:
+    def __init__(
+        self, path: Path, losses: Losses, skeletons: Mapping[str, Skeleton] | None = None
+    ) -> None:
         self.losses = losses
         self._closing = ExitStack()
-        self.file: FileWriter = self._closing.enter_context(create_file(path))
+        self.file: FileWriter = self._closing.enter_context(create_file(path, skeletons))
 
     def close(self) -> None:
         """End the file."""
@@ -87,11 +92,13 @@ def read_layernext(path: Path, losses: Losses, options: ReadOptions) -> Iterator
     Args:
         path: plain, ``.gz`` or ``.zst``.
         losses: lists what is not valid.
-        options: the sizes of images whose coordinates are fractions.
+        options: the sizes of images whose coordinates are fractions; gets the skeletons.
 
     Raises:
         FormatError, DataError: the file is not valid, with the location.
     """
+    for label, skeleton in read_skeletons(path).items():
+        options.classes.skeletons.setdefault(label, skeleton)
     geometry = detect_geometry(path)
     decoder = ImageDecoder(geometry)
     is_right = False
@@ -163,8 +170,7 @@ def _without_run(raw: bytes, where: str) -> tuple[_Run, bytes]:
 
 def write(target: Path, losses: Losses, options: ExportOptions) -> LayerNextWriter:
     """Open a writer; see `Format`."""
-    del options
-    return LayerNextWriter(target, losses)
+    return LayerNextWriter(target, losses, options.skeletons)
 
 
 def detect(probe: Probe) -> Detection | None:

@@ -23,7 +23,7 @@ GROUP_POINTS = 2_000_000
 """Points of a group, if annotations have many."""
 
 _CHARACTERS = 16
-"""Characters of a mask, or of the parts of a polygon, that count as a point."""
+"""Characters of a mask, of keypoints or of the parts of a polygon that count as a point."""
 
 
 def _arrow() -> Any:
@@ -73,7 +73,7 @@ class ParquetWriter:
         for row in rows_of(sample, self._losses):
             for name, column in self._columns.items():
                 column.append(row[name])
-            characters = len(row["mask"] or ()) + len(row["parts"] or ())
+            characters = sum(len(row[name] or ()) for name in ("mask", "parts", "keypoints"))
             self._points += len(row["points"] or ()) + characters // _CHARACTERS
         if len(self._columns["image"]) >= GROUP_ROWS or self._points >= GROUP_POINTS:
             self._write_group()

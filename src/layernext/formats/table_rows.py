@@ -21,19 +21,22 @@ from layernext.model import (
     KINDS,
     Annotation,
     AttributeValue,
+    Box,
     ImageLabel,
+    Keypoints,
     Line,
     Mask,
     Points,
     Polygon,
     Rectangle,
     RotatedBox,
+    SemanticMask,
 )
 
 COLUMNS = (
     "image", "width", "height", "split", "run", "mode", "label", "type", "confidence",
     "x", "y", "box_width", "box_height", "points", "attributes", "metadata", "mask",
-    "rotation", "parts",
+    "rotation", "parts", "keypoints",
 )  # fmt: skip
 
 HOLDS = Holds(
@@ -45,6 +48,8 @@ HOLDS = Holds(
         "rotated_box": KEPT,
         "image_label": KEPT,
         "mask": KEPT,
+        "keypoints": KEPT,
+        "semantic_mask": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     splits=KEPT,
@@ -53,6 +58,7 @@ HOLDS = Holds(
     parts=True,
 )
 
+_BOX = ("x", "y", "box_width", "box_height")
 _HEAD = ("image", "width", "height", "split", "run", "mode")
 MAX_CELL = 16 << 20
 """The limit of a cell, and of a line, in characters."""
@@ -63,7 +69,7 @@ _metadata = msgspec.json.Decoder(dict[str, Any])
 
 
 def rows_of(sample: Sample, losses: Losses) -> Iterator[dict[str, Any]]:
-    """The rows of an image; `points` as a list, attributes, metadata and masks as JSON."""
+    """The rows of an image; `points` as a list, attributes, metadata, masks, parts and keypoints as JSON."""
     head: dict[str, Any] = dict.fromkeys(COLUMNS)
     head |= {name: getattr(sample, name) for name in _HEAD}
     annotations = [
@@ -80,20 +86,32 @@ def rows_of(sample: Sample, losses: Losses) -> Iterator[dict[str, Any]]:
             "type": annotation.geometry,
             "confidence": annotation.confidence,
         }
-        if isinstance(annotation, Rectangle | RotatedBox):
-            row["x"], row["y"], row["box_width"], row["box_height"] = annotation.bbox
-            row["rotation"] = annotation.rotation if isinstance(annotation, RotatedBox) else None
-        elif isinstance(annotation, Mask):
-            row["mask"] = msgspec.json.encode(annotation.mask).decode()
-        elif isinstance(annotation, Polygon) and annotation.parts:
-            row["parts"] = msgspec.json.encode(annotation.parts).decode()
-        elif not isinstance(annotation, ImageLabel):
-            row["points"] = points_of(annotation)
+        row |= _columns_of_shape(annotation)
         if annotation.attributes:
             row["attributes"] = msgspec.json.encode(annotation.attributes).decode()
         if annotation.metadata:
             row["metadata"] = msgspec.json.encode(annotation.metadata).decode()
         yield row
+
+
+def _columns_of_shape(annotation: Annotation) -> dict[str, Any]:
+    """What the columns of a shape have for an annotation."""
+    columns: dict[str, Any] = {}
+    if isinstance(annotation, Rectangle | RotatedBox):
+        columns = dict(zip(_BOX, annotation.bbox, strict=True))
+        if isinstance(annotation, RotatedBox):
+            columns["rotation"] = annotation.rotation
+    elif isinstance(annotation, Mask | SemanticMask):
+        columns["mask"] = msgspec.json.encode(annotation.mask).decode()
+    elif isinstance(annotation, Keypoints):
+        columns["keypoints"] = msgspec.json.encode(annotation.keypoints).decode()
+        if annotation.bbox is not None:
+            columns |= zip(_BOX, annotation.bbox, strict=True)
+    elif isinstance(annotation, Polygon) and annotation.parts:
+        columns["parts"] = msgspec.json.encode(annotation.parts).decode()
+    elif not isinstance(annotation, ImageLabel):
+        columns["points"] = points_of(annotation)
+    return columns
 
 
 def samples_of(
@@ -186,20 +204,25 @@ def _outlined(row: dict[str, Any], fields: dict[str, Any], where: str) -> Annota
     kind = str(row.get("type"))
     if kind == "image_label":
         return ImageLabel(**fields)
+    if kind == "keypoints":
+        return _keypoints(row, fields, where)
     if kind in {"rectangle", "rotated_box"}:
-        x, y, width, height = (float(row[name]) for name in COLUMNS[9:13])
-        check_finite((x, y, width, height), where)
-        if width < 0 or height < 0:
-            raise FormatError(Problem(where, "width and height must be ≥ 0"))
+        box = _box(row, where)
         if kind == "rectangle":
-            return Rectangle(bbox=(x, y, width, height), **fields)
+            return Rectangle(bbox=box, **fields)
         rotation = float(row["rotation"])
         check_finite([rotation], where)
-        return RotatedBox(bbox=(x, y, width, height), rotation=rotation, **fields)
-    if kind == "mask":
+        return RotatedBox(bbox=box, rotation=rotation, **fields)
+    if kind in {"mask", "semantic_mask"}:
+        struct = KINDS[kind].struct
         mask = msgspec.json.decode(row["mask"], type=dict[str, Any])
         check_keys(row["mask"].encode(), f"{where}.mask")
-        return Mask(mask=read_mask(mask, None, None, f"{where}.mask"), **fields)
+        pixels: Annotation = struct(mask=read_mask(mask, None, None, f"{where}.mask"), **fields)
+        return pixels
+    return _pointed(kind, row, fields, where)
+
+
+def _pointed(kind: str, row: dict[str, Any], fields: dict[str, Any], where: str) -> Annotation:
     if kind == "polygon" and row.get("parts"):
         return Polygon(parts=_parts(row["parts"], where), **fields)
     cell = row["points"]
@@ -211,6 +234,24 @@ def _outlined(row: dict[str, Any], fields: dict[str, Any], where: str) -> Annota
         raise FormatError(Problem(where, "has no points"))
     annotation: Annotation = _SHAPES[kind](**{kind: points}, **fields)
     return annotation
+
+
+def _box(row: dict[str, Any], where: str) -> Box:
+    x, y, width, height = (float(row[name]) for name in _BOX)
+    check_finite((x, y, width, height), where)
+    if width < 0 or height < 0:
+        raise FormatError(Problem(where, "width and height must be ≥ 0"))
+    return x, y, width, height
+
+
+def _keypoints(row: dict[str, Any], fields: dict[str, Any], where: str) -> Keypoints:
+    points = msgspec.json.decode(row["keypoints"])
+    problems = [*KINDS["keypoints"].find_problems(points, f"{where}.keypoints")]
+    if problems:
+        raise FormatError(problems)
+    has_box = any(row.get(name) not in {None, ""} for name in _BOX)
+    box = _box(row, where) if has_box else None
+    return Keypoints(keypoints=[(x, y, seen) for x, y, seen in points], bbox=box, **fields)
 
 
 def _parts(cell: str, where: str) -> list[list[list[tuple[float, float]]]]:

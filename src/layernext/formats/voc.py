@@ -25,6 +25,7 @@ from layernext.formats.core.format import (
 )
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.pixels import IMAGE_EXTENSIONS
+from layernext.formats.core.poses import BOX_OF_POINTS
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample, box_of, location_of, size_of
 from layernext.formats.core.targets import safe_relative, write_new
@@ -46,6 +47,7 @@ HOLDS = Holds(
         "rotated_box": "its box",
         "polygon": "its box",
         "mask": "its box",
+        "keypoints": "its box",
     },
     splits="lists",
     sizes="needed",
@@ -57,6 +59,7 @@ _CHANGES = {
     "polygon": "the outline of a polygon; its box is",
     "mask": "the pixels of a mask; its box is",
     "rotated_box": "the rotation of a box; the box around it is",
+    "keypoints": BOX_OF_POINTS,
 }
 """What is lost of each kind that is written as a box."""
 

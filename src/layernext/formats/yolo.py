@@ -6,7 +6,7 @@ polygon's points, as fractions of the image's size. Fractions have 10 digits: a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -25,6 +25,7 @@ from layernext.formats.core.format import (
 )
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.pixels import Sizes, image_size, image_sizes
+from layernext.formats.core.poses import BOX_OF_POINTS
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.rotation import AS_OUTLINE
 from layernext.formats.core.sample import (
@@ -46,7 +47,7 @@ from layernext.formats.yolo_dataset import (
     open_dataset,
 )
 from layernext.formats.yolo_lines import BOX, CORNERS, Labels, read_labels
-from layernext.model import Annotation, Mask, Polygon
+from layernext.model import Annotation, Keypoints, Mask, Polygon
 
 HOLDS = Holds(
     geometries={
@@ -54,6 +55,7 @@ HOLDS = Holds(
         "polygon": "its box",
         "rotated_box": "its box",
         "mask": "its box",
+        "keypoints": "its box",
     },
     splits="folders",
     sizes="needed",
@@ -69,7 +71,8 @@ Task: TypeAlias = Literal["detect", "segment", "obb"]
 
 def foreign_shape(annotation: Annotation, *, as_polygon: bool) -> str | None:
     """Names the geometry of an annotation that YOLO has no line for; None if it has one."""
-    if annotation.geometry not in HOLDS.geometries:
+    is_pose = as_polygon and isinstance(annotation, Keypoints)
+    if annotation.geometry not in HOLDS.geometries or is_pose:
         return f"the geometry {annotation.geometry}"
     if as_polygon and len(points_of(annotation)) < CORNERS:
         if isinstance(annotation, Mask):
@@ -103,11 +106,17 @@ def yolo_line(
         x, y, w, h = box
         numbers = [(x + w / 2) / width, (y + h / 2) / height, w / width, h / height]
     check_finite(numbers, where)
-    return f"{code} " + " ".join(f"{number:.10f}".rstrip("0").rstrip(".") for number in numbers)
+    return f"{code} {fractions_text(numbers)}"
+
+
+def fractions_text(numbers: Iterable[float]) -> str:
+    """Numbers of a line, as short as 10 digits allow."""
+    return " ".join(f"{number:.10f}".rstrip("0").rstrip(".") for number in numbers)
 
 
 _CHANGES: dict[tuple[str, Task], str] = {
     ("polygon", "detect"): "the outline of a polygon; its box is",
+    ("keypoints", "detect"): BOX_OF_POINTS,
     ("mask", "detect"): "the pixels of a mask; its box is",
     ("mask", "segment"): "the pixels of a mask; its joined outline is",
     ("rotated_box", "detect"): "the rotation of a box; the box around it is",
@@ -183,8 +192,13 @@ class YoloWriter:
             if name in self._splits or name != "test"
         ]
         rows.append("names:" if self._codes else "names: {}")
-        rows += [f"  {code}: {_quoted(label)}" for label, code in self._codes.items()]
+        rows += [f"  {code}: {quoted(label)}" for label, code in self._codes.items()]
+        rows += self.description()
         (self._root / "data.yaml").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+    def description(self) -> list[str]:
+        """Further lines of data.yaml."""
+        return []
 
 
 def folder_of(sample: Sample) -> str:
@@ -198,7 +212,7 @@ def image_path(sample: Sample) -> Path:
     return Path("images", folder_of(sample)) / safe_relative(sample.image)
 
 
-def _quoted(label: str) -> str:
+def quoted(label: str) -> str:
     """A label as YAML reads it back: in double quotes, which escape line breaks of all kinds."""
     dumped: str = yaml.safe_dump(label, default_style='"', allow_unicode=True, width=float("inf"))
     return dumped.rstrip("\n")
@@ -223,9 +237,11 @@ def read_yolo(
         dataset.labels,
         are_rotated=are_rotated,
         need_boxes=are_rotated and options.evaluated == "rotated_box",
+        are_boxes=options.evaluated == "rectangle",
     )
+    skeletons = dataset.skeletons(losses)
     for number, name in sorted(dataset.labels.names.items()):
-        options.classes.add(name, number)
+        options.classes.add(name, number, skeletons.get(name))
     sizes = options.sizes
     for entry in iter_entries(dataset):
         size: tuple[int, int] | None = None

@@ -18,8 +18,11 @@ from msgspec import Struct
 
 from layernext.errors import FormatError, Problem
 from layernext.formats.core.compression import read_text
+from layernext.formats.core.losses import Losses
 from layernext.formats.core.pixels import IMAGE_EXTENSIONS
 from layernext.formats.yolo_lines import Labels, iter_lines
+from layernext.formats.yolo_skeletons import read_skeletons
+from layernext.model import Skeleton
 
 MAX_NAMES_BYTES = 1 << 20
 """The limit of a data.yaml: YAML takes several hundred times that in memory."""
@@ -47,11 +50,22 @@ class Dataset(Struct, frozen=True, kw_only=True):
         root: the folder that paths are relative to.
         labels: what its lines refer to.
         sources: each split's folder of images, or list of images.
+        content: of the YAML that describes it; empty if there is none.
+        path: of the YAML.
     """
 
     root: Path
     labels: Labels
     sources: list[tuple[str | None, Path]]
+    content: dict[str, Any] = {}
+    path: str = ""
+
+    def skeletons(self, losses: Losses) -> dict[str, Skeleton]:
+        """What the keypoints of its classes are, by name."""
+        if self.labels.keypoints is None:
+            return {}
+        count = self.labels.keypoints[0]
+        return read_skeletons(self.content, self.labels.names, count, self.path, losses)
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -181,7 +195,7 @@ def _by_yaml(path: Path, labels: Labels | None) -> Dataset:
             source = _resolve(root, value) if isinstance(value, str) and value else None
             if source is not None:
                 sources.append((SPLITS.get(source.name, split), source))
-    return Dataset(root=root, labels=labels, sources=sources)
+    return Dataset(root=root, labels=labels, sources=sources, content=content, path=str(path))
 
 
 def _root_of(folder: Path, declared: Any) -> Path:

@@ -15,16 +15,19 @@ from msgspec import Struct
 
 from layernext.errors import FormatError, Problem
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.poses import VISIBLE
 from layernext.formats.core.rotation import rotated_box_or_polygon
 from layernext.formats.core.sample import check_finite
 from layernext.formats.core.scores import Scores
-from layernext.model import Annotation, Polygon, Rectangle
+from layernext.model import Annotation, Keypoint, Keypoints, Polygon, Rectangle
 
 CORNERS = 3
 """The fewest corners of a polygon in YOLO: fewer numbers would be a box."""
 
 BOX = 4
 """Numbers of a box. A further number, of a box or a polygon, is the confidence of a prediction."""
+
+XY = 2
 
 TRACKED = BOX + 2
 """Numbers of a box with a confidence and the number of a track; a triangle has as many."""
@@ -42,6 +45,7 @@ class Labels(Struct, frozen=True, kw_only=True):
         keypoints: how many keypoints an object has, and numbers each; None if it has none.
         are_rotated: whether every line has the four corners of a rotated box.
         need_boxes: whether these corners become a rotated box even if they are not those of one.
+        are_boxes: whether only the boxes of keypoints are read, for an evaluation of boxes.
     """
 
     names: dict[int, str]
@@ -49,6 +53,7 @@ class Labels(Struct, frozen=True, kw_only=True):
     keypoints: tuple[int, int] | None = None
     are_rotated: bool = False
     need_boxes: bool = False
+    are_boxes: bool = False
 
 
 class _Line(Struct, frozen=True):
@@ -67,7 +72,7 @@ def read_labels(
         path: the file.
         labels: what its lines refer to.
         size: width and height of the image in pixels; 1 and 1 to keep fractions.
-        losses: counts keypoints, which are not read.
+        losses: counts what is not read.
         scores: how scores become confidences.
 
     Raises:
@@ -86,7 +91,7 @@ def read_labels(
             if labels.are_rotated:
                 annotations.append(_read_rotated(line, labels, size, losses, scores))
             elif labels.keypoints is not None:
-                annotations.append(_read_pose(line, labels.keypoints, size, losses, scores))
+                annotations.append(_read_pose(line, labels, labels.keypoints, size, scores))
             else:
                 annotations.append(_read_line(line, size, scores, is_tracked=is_tracked))
     return annotations
@@ -207,9 +212,9 @@ def _confidence(value: float, where: str, scores: Scores) -> float | None:
 
 def _read_pose(
     line: _Line,
+    labels: Labels,
     keypoints: tuple[int, int],
     size: tuple[float, float],
-    losses: Losses,
     scores: Scores,
 ) -> Annotation:
     count = BOX + keypoints[0] * keypoints[1]
@@ -222,25 +227,30 @@ def _read_pose(
     confidence = None
     if len(line.values) > count:
         confidence = scores.read(line.values[count], line.where, "confidence at the end")
-    losses.note_shape("keypoints as a shape; they are in the metadata", line.where)
-    return Rectangle(
-        label=line.label,
-        bbox=_box(line.values, size, line.where),
-        confidence=confidence,
-        metadata={_joints_key(size): _joints(line.values[BOX:count], keypoints[1], size)},
-    )
-
-
-def _joints_key(size: tuple[float, float]) -> str:
-    return "keypoints" if size != (1.0, 1.0) else "normalized_keypoints"
-
-
-def _joints(values: list[float], step: int, size: tuple[float, float]) -> list[float]:
-    """The keypoints of an object in a row, x and y in pixels, as COCO has them."""
-    return [
-        value * size[number % step] if number % step < 2 else value  # noqa: PLR2004 - x and y
-        for number, value in enumerate(values)
+    box = _box(line.values, size, line.where)
+    if labels.are_boxes:
+        return Rectangle(label=line.label, bbox=box, confidence=confidence)
+    step = keypoints[1]
+    words, values = line.words[BOX:count], line.values[BOX:count]
+    points = [
+        _point(words[start : start + step], values[start : start + step], size, line.where)
+        for start in range(0, len(values), step)
     ]
+    return Keypoints(label=line.label, keypoints=points, bbox=box, confidence=confidence)
+
+
+def _point(
+    words: list[str], values: list[float], size: tuple[float, float], where: str
+) -> Keypoint:
+    """A point; without a visibility it is visible, unless it is left or above of the image, as Ultralytics has it."""
+    x, y = values[0] * size[0], values[1] * size[1]
+    check_finite((x, y), where)
+    if len(values) <= XY:
+        return x, y, 0 if min(x, y) < 0 else VISIBLE
+    visibility = values[XY]
+    if visibility < 0:
+        raise FormatError(Problem(where, f"the visibility of a point is {words[XY]}, must be ≥ 0"))
+    return x, y, int(visibility) if words[XY].isdecimal() else visibility
 
 
 def _box(

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from layernext.model.annotation import Mode
 from layernext.model.display import record_html, short_repr
+from layernext.model.skeleton import Skeleton
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -59,10 +60,12 @@ class LabelClass(Record, frozen=True, kw_only=True):
     Attributes:
         name: the label.
         code: its id in a source that has ids, such as the categories of COCO; None if it has none.
+        skeleton: what the keypoints of its annotations are; None if it has none, or they are not known.
     """
 
     name: str
     code: int | str | None = None
+    skeleton: Skeleton | None = None
 
 
 class Item(Record, frozen=True, kw_only=True):

@@ -7,21 +7,33 @@ docs/evaluation.md; the numbers stand here and nowhere else.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from layernext.errors import ConfigurationError
 from layernext.model.collection import Record
 from layernext.model.geometry import KINDS, EvaluatedGeometry
+from layernext.model.skeleton import Skeleton, sigmas_of
 
 Protocol: TypeAlias = Literal[
-    "coco", "voc", "voc2007", "lvis", "boundary", "lane-f1", "chamfer", "classification"
+    "coco",
+    "voc",
+    "voc2007",
+    "lvis",
+    "boundary",
+    "lane-f1",
+    "chamfer",
+    "classification",
+    "oks",
+    "semantic",
+    "panoptic",
 ]
 """``coco``, ``voc``, ``voc2007`` and ``lvis`` for boxes, rotated boxes, polygons and masks, ``boundary`` for polygons
-and masks, ``classification`` for image labels; the others for lines."""
+and masks, ``classification`` for image labels, ``oks`` for keypoints, ``semantic`` and ``panoptic`` for semantic masks;
+the others for lines."""
 
 MAX_BITS = 64
 """Thresholds times area ranges: each pair is one bit of a number stored with an annotation."""
@@ -66,6 +78,9 @@ class _Defaults(Struct, frozen=True):
     match_threshold: float
 
 
+_LEAST_PANOPTIC = 0.5
+"""Segments that overlap by more than half have one partner at most, so nothing needs to be chosen."""
+
 _NO_LIMIT = (1 << 31) - 1
 
 PROTOCOLS: dict[Protocol, _Defaults] = {
@@ -79,8 +94,13 @@ PROTOCOLS: dict[Protocol, _Defaults] = {
     "lane-f1": _Defaults((0.5, 0.3), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
     # Distances in pixels.
     "chamfer": _Defaults((5.0, 10.0, 15.0), (ALL_AREAS,), (_NO_LIMIT,), 10.0),
+    # Object keypoint similarity, as COCO evaluates keypoints.
+    "oks": _Defaults(COCO_THRESHOLDS, (ALL_AREAS, *COCO_AREAS[2:]), (20,), 0.5),
     # Labels of an image are all alike; the last number is the 5 of top-5 accuracy.
     "classification": _Defaults((0.5,), (ALL_AREAS,), (5,), 0.5),
+    # The threshold is for which labels of an image were found; the numbers are over pixels.
+    "semantic": _Defaults((0.5,), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
+    "panoptic": _Defaults((0.5,), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
 }
 
 
@@ -90,7 +110,8 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         geometry: annotations of others are left out, and counted; ``mask`` takes polygons, too, as the pixels inside.
         protocol: None is ``coco`` for boxes, rotated boxes, polygons and masks, ``lane-f1`` for lines,
-            ``classification`` for image labels.
+            ``classification`` for image labels, ``oks`` for keypoints, ``semantic`` for semantic masks. ``panoptic``
+            takes masks and polygons beside semantic masks.
         thresholds: at which averages are taken: IoU from 0 to 1, or for ``chamfer`` distances in
             pixels. Empty: the protocol's own.
         areas: size ranges for averages; all other numbers are computed in the first. Empty:
@@ -108,6 +129,8 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
             which tables are made, a row for each value. ``*`` stands for every attribute.
         bins: of the calibration.
         line_width: pixels that a line is drawn wide for ``lane-f1``.
+        sigmas: for keypoints: of each point of a label's skeleton, by label; see `Skeleton`. Of other labels those of
+            the skeleton that the stack has, or else those of `sigmas_of`.
     """
 
     geometry: EvaluatedGeometry = "rectangle"
@@ -121,6 +144,7 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
     slices: tuple[str, ...] = ()
     bins: int = 15
     line_width: float = 30.0
+    sigmas: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def is_distance(self) -> bool:
@@ -163,6 +187,21 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
         return whole
 
 
+def with_sigmas(
+    settings: EvaluationSettings, skeletons: Mapping[str, Skeleton]
+) -> EvaluationSettings:
+    """The settings with the sigmas of skeletons, for labels that the settings do not name.
+
+    Args:
+        settings: of any evaluation; only that of keypoints has sigmas.
+        skeletons: by label.
+    """
+    if settings.geometry != "keypoints":
+        return settings
+    sigmas = {label: sigmas_of(entry, len(entry.points)) for label, entry in skeletons.items()}
+    return replace(settings, sigmas=sigmas | settings.sigmas)
+
+
 def _check(settings: EvaluationSettings) -> None:
     assert settings.match_threshold is not None  # noqa: S101 - `complete` has set it
     highest = math.inf if settings.is_distance else 1.0
@@ -176,6 +215,10 @@ def _check(settings: EvaluationSettings) -> None:
             f"background_threshold is {settings.background_threshold}, must be worse than the match "
             f"threshold, {settings.match_threshold}"
         )
+    if settings.protocol == "panoptic" and settings.match_threshold < _LEAST_PANOPTIC:
+        raise ConfigurationError(
+            f"match_threshold is {settings.match_threshold}, must be at least {_LEAST_PANOPTIC} for panoptic quality"
+        )
     if len(settings.thresholds) * len(settings.areas) > MAX_BITS:
         raise ConfigurationError(
             f"{len(settings.thresholds)} thresholds times {len(settings.areas)} area ranges are more "
@@ -183,6 +226,9 @@ def _check(settings: EvaluationSettings) -> None:
         )
     if len({area.name for area in settings.areas}) < len(settings.areas):
         raise ConfigurationError("two area ranges have the same name")
+    for label, sigmas in settings.sigmas.items():
+        if not sigmas or not all(0 < sigma < math.inf for sigma in sigmas):
+            raise ConfigurationError(f"the sigmas of {label!r} are {list(sigmas)}, must be above 0")
     _check_counts(settings)
 
 

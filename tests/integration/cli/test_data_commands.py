@@ -248,8 +248,9 @@ def test_upload_with_losses(connected, tmp_path):
     assert list(report["losses"]) == ["a segmentation that is not outlines; its box is"]
     assert "error: 1 annotation" not in connected(*upload, "--allow-losses").stderr
     content["annotations"] = [{**annotations[0], "keypoints": [1, 2, 2]}]
+    content["categories"][0] |= {"keypoints": ["nose"], "skeleton": [[1, 9]]}
     file.write_text(json.dumps(content))
-    assert "not read: keypoints as a shape" in connected(*upload).stdout
+    assert "not read: the skeleton of a label, which contradicts" in connected(*upload).stdout
 
 
 def test_validate_another_format(cli, tmp_path):

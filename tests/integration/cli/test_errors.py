@@ -154,6 +154,20 @@ def test_not_found(connected, arguments, tmp_path):
     assert not (tmp_path / "x.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("group", "word", "command", "code"),
+    [
+        ("runs", "lst", "list", exit_codes.NOT_FOUND),
+        ("runs", "evalute", "evaluate", exit_codes.NOT_FOUND),
+        ("collections", "craete", "create", exit_codes.USAGE),
+    ],
+)
+def test_mistyped_command_of_a_listing_group(connected, group, word, command, code):
+    """A word that no collection has may be a command, mistyped."""
+    done = connected(group, word, code=code)
+    assert f"did you mean layernext {group} {command}?" in done.stderr
+
+
 def test_wrong_secret(connected):
     """A wrong secret is code 6; the secret is not repeated."""
     done = connected("runs", "--secret", "not-the-secret", code=exit_codes.NOT_PERMITTED)

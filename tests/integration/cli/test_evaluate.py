@@ -121,14 +121,14 @@ def test_files_of_other_formats(cli, files, tmp_path):
     assert compared["changes"]["unchanged"] == compared["changes"]["paired"] > 0
     assert compared["gained"] == compared["lost"] == 0
     instances = json.loads(paths[0].read_text())
-    instances["annotations"][0]["keypoints"] = [1, 2, 2]
+    instances["categories"][0] |= {"keypoints": ["nose"], "skeleton": [[1, 9]]}
     paths[0].write_text(json.dumps(instances))
     assert (
-        "not read: keypoints as a shape; they are in the metadata, once, at"
+        "not read: the skeleton of a label, which contradicts itself; its names are, once, at"
         in cli("evaluate", *paths).stderr
     )
-    refused = cli("evaluate", *paths, "--truth-format", "masks", code=3)
-    assert "masks is written, not read" in refused.stderr
+    refused = cli("evaluate", *paths, "--truth-format", "tfrecord", code=3)
+    assert "TFRecord is not written" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

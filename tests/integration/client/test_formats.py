@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from layernext import LayerNextClient
+from layernext import LabelClass, LayerNextClient, Skeleton
 from layernext.errors import (
     ConfigurationError,
     Conflict,
@@ -120,14 +120,20 @@ def test_coco_with_labels_and_annotations(client: LayerNextClient, tmp_path: Pat
             {"id": 4, "name": fresh()},
         ],
         "annotations": [
-            {"id": 1, "image_id": 7, "category_id": 3, "bbox": [1, 2, 3, 4], "keypoints": [1, 2, 2]}
+            {
+                "id": 1,
+                "image_id": 7,
+                "category_id": 3,
+                "bbox": [1, 2, 3, 4],
+                "segmentation": [[1, 2]],
+            }
         ],
     }
     source, collection = tmp_path / "instances_val.json", fresh()
     source.write_text(json.dumps(content))
     report = client.upload_annotation_from_cocojson(source, collection)
     assert (report.run, report.mode, report.annotations) == ("instances_val", "human", 1)
-    assert list(report.losses) == ["keypoints as a shape; they are in the metadata"]
+    assert list(report.losses) == ["a segmentation that is not outlines; its box is"]
     (image,) = client.iter_annotations(collection, "instances_val")
     (one,) = image.annotations
     assert (one.label, one.attributes) == (
@@ -318,6 +324,43 @@ def test_classes_can_be_set(client: LayerNextClient, tmp_path: Path) -> None:
         client.collections.set_classes(collection, ["cup", "cup"])
     with pytest.raises(NotFound):
         client.collections.classes("nothing of this name")
+
+
+def test_skeletons_stay_with_a_collection(client: LayerNextClient, tmp_path: Path) -> None:
+    """From COCO into the classes; from there into exports of every way, and into LayerNext JSON and back."""
+    person = {
+        "id": 1, "name": "person", "keypoints": ["head", "left", "right"], "skeleton": [[1, 2], [1, 3]],
+        "sigmas": [0.1, 0.2, 0.3], "flips": [[2, 3]],
+    }  # fmt: skip
+    pose = {
+        "image_id": 1, "category_id": 1, "keypoints": [1, 2, 2, 3.5, 4, 1, 0, 0, 0], "bbox": [0, 0, 9, 9],
+    }  # fmt: skip
+    images = [{"id": 1, "file_name": "a.jpg", "width": 100, "height": 100}]
+    source, collection = tmp_path / "truth.json", fresh()
+    content = {"images": images, "categories": [person], "annotations": [pose]}
+    source.write_text(json.dumps(content))
+    client.collections.create(collection)
+    client.collections.set_classes(collection, ["person", "dog"])
+    client.upload_modelrun(collection, "truth", source, format="coco", ground_truth=True)
+    first, second = client.collections.classes(collection)
+    assert first.skeleton == Skeleton(
+        points=("head", "left", "right"), edges=((0, 1), (0, 2)), sigmas=(0.1, 0.2, 0.3), flips=((1, 2),)
+    )  # fmt: skip
+    assert (second.name, second.skeleton) == ("dog", None)
+    client.runs.export(collection, "truth", tmp_path / "own.json", "coco")
+    path = export_of(client, tmp_path / "out", format="coco", collection=collection, run="truth")
+    for exported in (tmp_path / "own.json", path):
+        written = json.loads(exported.read_text())
+        assert written["categories"][0] == person
+        assert written["annotations"][0]["keypoints"] == pose["keypoints"]
+    client.download_to_file(collection, ["truth"], tmp_path / "back.json")
+    again = fresh()
+    client.upload_modelrun(again, "truth", tmp_path / "back.json", ground_truth=True)
+    assert [entry.skeleton for entry in client.collections.classes(again)] == [first.skeleton]
+    broken = LabelClass(name="person", skeleton=Skeleton(points=("a",), edges=((0, 4),)))
+    with pytest.raises(DataError, match=r"classes\[0\]\.skeleton\.edges\[0\]"):
+        client.collections.set_classes(collection, [broken])
+    assert client.collections.classes(collection) == [first, second]
 
 
 def test_names_match_those_of_the_collection(client: LayerNextClient, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Rotated boxes and labels of images, evaluated and compared by a stack as they are from files."""
+"""Rotated boxes, labels of images and keypoints, evaluated and compared by a stack as they are from files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layernext import ImageAnnotations, ImageLabel, LayerNextClient, RotatedBox
+from layernext import (
+    ImageAnnotations,
+    ImageLabel,
+    Keypoints,
+    LabelClass,
+    LayerNextClient,
+    RotatedBox,
+    Skeleton,
+)
 from layernext.evaluation import Evaluator
 from layernext.model import EvaluatedGeometry, EvaluationSettings
 from tests.integration.client.test_round_trip import fresh
@@ -48,6 +56,31 @@ def weather(sharpness: float) -> list[ImageAnnotations]:
     return images
 
 
+def people(shift: float) -> list[ImageAnnotations]:
+    """Poses of four points, moved a little; one point is hidden, one not labeled."""
+    random = np.random.default_rng(4)
+    images = []
+    for number in range(6):
+        poses = []
+        for _ in range(3):
+            corner = random.uniform(0, 300, 2)
+            places = corner + random.uniform(0, 60, (4, 2)) + random.normal(0, 1 + shift, (4, 2))
+            seen = zip(places.tolist(), (2, 1, 0, 2), strict=True)
+            pose = Keypoints(
+                label="person",
+                keypoints=[(x, y, visibility) for (x, y), visibility in seen],
+                bbox=(*corner.tolist(), 60, 60),
+                confidence=float(random.uniform(0.2, 1)),
+            )
+            poses.append(pose)
+        images.append(ImageAnnotations(image=f"{number}.jpg", annotations=poses))
+    return images
+
+
+SIGMAS = (0.05, 0.1, 0.2, 0.15)
+SKELETON = Skeleton(points=("a", "b", "c", "d"), edges=((0, 1),), sigmas=SIGMAS)
+
+
 def true_weather() -> list[ImageAnnotations]:
     labels = ("fog", "rain", "sun")
     return [
@@ -58,6 +91,7 @@ def true_weather() -> list[ImageAnnotations]:
 
 CASES: dict[str, Any] = {
     "rotated_box": (ships(0), ships(3), ships(1), "AP"),
+    "keypoints": (people(0), people(8), people(2), "AP"),
     "image_label": (true_weather(), weather(0.3), weather(3.0), "accuracy"),
 }
 
@@ -72,13 +106,18 @@ def test_the_stack_measures_as_files_are(
     client.upload_modelrun(collection, "truth", truth, ground_truth=True, progress=False)
     for run, images in (("first", first), ("second", second)):
         client.upload_modelrun(collection, run, images, progress=False)
+    sigmas: dict[str, tuple[float, ...]] = {}
+    if geometry == "keypoints":  # the stack takes the sigmas of the collection's skeletons
+        sigmas = {"person": SIGMAS}
+        client.collections.set_classes(collection, [LabelClass(name="person", skeleton=SKELETON)])
     names = {"collection": collection, "ground_truth": "truth", "geometry": geometry}
     result = client.evaluate(run="first", **names)
-    local = Evaluator(EvaluationSettings(geometry=geometry))
+    local = Evaluator(EvaluationSettings(geometry=geometry, sigmas=sigmas))
     for true, said in zip(truth, first, strict=True):
         local.add(true.image, true, said)
     expected = local.result()
     assert result.summary == pytest.approx(expected.summary)
+    assert result.settings.sigmas == sigmas
     assert (result.labels, result.confusion) == (expected.labels, expected.confusion)
     assert main in result.to_markdown()
     assert result.tables()["labels"].rows

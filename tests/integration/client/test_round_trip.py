@@ -128,6 +128,8 @@ def v2_run() -> list[dict[str, Any]]:
                 {"type": "line", "label": "ü", "line": [[1, 2]], "attributes": {"n": [{"value": 1}], "deep": [{"value": {"a": [None, True, 1.5]}}], "none": [{"value": None}]}},
                 {"type": "points", "label": "p", "points": [[1, 2], [3, 4]], "metadata": {"track": 17, "x": {"y": [1, "2"]}}},
                 {"type": "rotated_box", "label": "p", "bbox": [243.0, 298.28999999999996, 0, 1e-7], "rotation": -0.30611335805442985, "confidence": 1},
+                {"type": "keypoints", "label": "p", "keypoints": [[243, 298.28999999999996, 2], [1.0, 1e-7, 0.25], [0, 0, 0]], "bbox": [1.5, 2, 3, 4]},
+                {"type": "keypoints", "label": "p", "keypoints": [[0, 0, 0]], "confidence": 0.5},
             ],
         },
         {"image": "b.jpg", "annotations": []},
@@ -141,7 +143,7 @@ def test_v2_file(pair: Pair, tmp_path: Path, *, normalized: bool) -> None:
     path.write_text(json.dumps({"images": v2_run()}), encoding="utf-8")
     collection = fresh()
     report = pair.writer.upload_annotations_for_collection(collection, "r", path, normalized, True)
-    assert (report.images, report.annotations) == (2, 5)
+    assert (report.images, report.annotations) == (2, 7)
     assert {"fork lift", "ü", "p"} >= set(report.new_labels)
     wanted = [msgspec.structs.replace(image, normalized=normalized) for image in read(path, None)]
     stored = list(pair.writer.iter_annotations(collection, "r"))

@@ -14,6 +14,7 @@ from layernext import (
     AttributeValue,
     ImageAnnotations,
     ImageLabel,
+    Keypoints,
     LayerNextClient,
     Line,
     Polygon,
@@ -122,6 +123,35 @@ def test_rotated_boxes_and_image_labels(client: LayerNextClient) -> None:
     ]
     expected = {"a.jpg": turned, "b.jpg": turned, "c.jpg": labels, "d.jpg": [], "e.jpg": []}
     assert stored == expected
+
+
+def test_keypoints(client: LayerNextClient) -> None:
+    """Poses of arrays, with visibilities and boxes or without; mistakes are named, and nothing is logged."""
+    collection = fresh()
+    poses = np.array([[[1, 2, 2], [3, 4.5, 0]], [[5, 6, 0.25], [7, 8, 1]]])
+    with client.model_run(collection, "r") as run:
+        run.log("a.jpg", keypoints=poses, labels=["cup", "mug"], confidences=[0.5, 1])
+        run.log(
+            "b.jpg", keypoints=poses[:1, :, :2], boxes=[[1, 2, 4, 6]], format="xyxy", labels=["cup"]
+        )
+        run.log("c.jpg", keypoints=[], boxes=[], labels=[])
+        for arguments, message in (
+            ({"keypoints": poses[0], "labels": ["cup"]}, r"keypoints: is a single pose"),
+            ({"keypoints": poses, "boxes": [[1, 2, 3, 4]], "labels": ["a", "b"]}, "boxes: has 1 value for 2 shapes"),
+            ({"keypoints": poses[:1], "boxes": [[1, 2, 3, 4, 30]], "labels": ["a"]}, "rotations: must be None"),
+            ({"keypoints": poses[:1] * [1, 1, -1], "labels": ["a"]}, r"keypoints\[0\]\[2\]: is -2.0, must be ≥ 0"),
+        ):  # fmt: skip
+            with pytest.raises(DataError, match=message):
+                run.log("d.jpg", **arguments)
+    stored = {image.image: image.annotations for image in client.iter_annotations(collection, "r")}
+    assert stored == {
+        "a.jpg": [
+            Keypoints(label="cup", keypoints=[(1, 2, 2), (3, 4.5, 0)], confidence=0.5),
+            Keypoints(label="mug", keypoints=[(5, 6, 0.25), (7, 8, 1)], confidence=1),
+        ],
+        "b.jpg": [Keypoints(label="cup", keypoints=[(1, 2, 2), (3, 4.5, 2)], bbox=(1, 2, 3, 4))],
+        "c.jpg": [],
+    }
 
 
 def test_radians_are_noticed(client: LayerNextClient) -> None:

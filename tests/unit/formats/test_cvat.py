@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import numpy as np
 import pytest
 
 from layernext.errors import FormatError
 from layernext.formats import Losses, Sample, convert, read_format, write_export
-from layernext.model import Annotation, AttributeValue, ImageLabel, Mask, Points, Polygon, Rectangle
+from layernext.formats.core.classes import Classes
+from layernext.model import (
+    Annotation,
+    AttributeValue,
+    ImageLabel,
+    Keypoints,
+    Mask,
+    Polygon,
+    Rectangle,
+    Skeleton,
+)
 
 META = "<meta><task><name>t</name><labels>{}</labels></task></meta>"
 VIDEO = (
@@ -124,10 +135,55 @@ def test_ellipse(tmp_path: Path) -> None:
 
 
 def test_skeleton(tmp_path: Path) -> None:
-    """The points that are in the image, with their names."""
-    joints = '<points label="nose" outside="0" points="3,4"/><points label="eye" outside="1" points="5,6"/>'
-    (points,) = read(tmp_path, f'<skeleton label="person" z_order="0">{joints}</skeleton>')
-    assert points == Points(label="person", points=[(3, 4)], metadata={"points": ["nose"]})
+    """Points in the order of their label: outside ones are not labeled, occluded ones hidden, missing ones neither."""
+    points = (
+        '<points label="eye" outside="0" occluded="1" points="3,4"/>'
+        '<points label="nose" outside="1" points="5,6"/>'
+    )
+    shape = f'<skeleton label="person" z_order="0" occluded="0">{points}</skeleton>'
+    (pose,) = read(tmp_path, shape)
+    assert pose == Keypoints(label="person", keypoints=[(3, 4, 1), (5, 6, 0)])
+    drawing = (
+        '<line data-type="edge" data-node-from="1" data-node-to="3" /><circle data-node-id="3" data-label-name="ear" />'
+        '<circle data-node-id="1" data-label-name="nose" /><circle data-node-id="2" data-label-name="eye" />'
+    )  # fmt: skip
+    parts = "".join(
+        f"<label><name>{name}</name><type>points</type><parent>person</parent></label>"
+        for name in ("eye", "nose", "ear", "mouth")
+    )
+    label = f"<label><name>person</name><type>skeleton</type><svg>{escape(drawing)}</svg></label>"
+    meta = f"<meta><task><labels>{label}{parts}</labels></task></meta>"
+    path = tmp_path / "b.xml"
+    image = f'<image name="a.jpg" width="9" height="9">{shape}</image>'
+    path.write_text(f"<annotations>{meta}{image}</annotations>")
+    classes = Classes()
+    (sample,) = read_format(path, "cvat", classes=classes)
+    assert classes.names == ["person"]
+    skeleton = Skeleton(points=("nose", "eye", "ear", "mouth"), edges=((0, 2),))
+    assert classes.skeletons == {"person": skeleton}
+    expected = [(5, 6, 0), (3, 4, 1), (0, 0, 0), (0, 0, 0)]
+    assert sample.annotations == [Keypoints(label="person", keypoints=expected)]
+    convert(path, tmp_path / "again.xml", "cvat")
+    classes = Classes()
+    (again,) = read_format(tmp_path / "again.xml", "cvat", classes=classes)
+    assert again == sample
+    assert classes.skeletons == {"person": skeleton}
+
+
+def test_a_track_of_a_skeleton(tmp_path: Path) -> None:
+    """Between two key frames each point moves; its visibility stays until the next one."""
+    shapes = "".join(
+        f'<skeleton frame="{frame}" keyframe="1"><points label="nose" occluded="{hidden}" outside="0" points="{x},4"/></skeleton>'
+        for frame, hidden, x in ((0, 1, 2), (2, 0, 6))
+    )
+    meta = "<meta><task><mode>interpolation</mode><size>3</size></task></meta>"
+    path = tmp_path / "a.xml"
+    path.write_text(
+        f'<annotations>{meta}<track id="5" label="person">{shapes}</track></annotations>'
+    )
+    poses = [sample.annotations[0] for sample in read_format(path, "cvat")]
+    points = [pose.keypoints for pose in poses if isinstance(pose, Keypoints)]
+    assert points == [[(2, 4, 1)], [(4, 4, 1)], [(6, 4, 2)]]
 
 
 def test_cuboid_and_tag(tmp_path: Path) -> None:

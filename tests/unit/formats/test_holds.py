@@ -16,6 +16,7 @@ from layernext.model import (
     Annotation,
     AttributeValue,
     ImageLabel,
+    Keypoints,
     Line,
     Mask,
     Points,
@@ -23,6 +24,7 @@ from layernext.model import (
     Rectangle,
     RotatedBox,
     RunLengths,
+    SemanticMask,
     kind_of,
 )
 from layernext.model.geometry.run_lengths import compressed
@@ -39,12 +41,18 @@ ANNOTATIONS: dict[str, Annotation] = {
     "rotated_box": RotatedBox(label="cup", bbox=(2, 3, 12, 4), rotation=90),
     "image_label": ImageLabel(label="cup"),
     "mask": Mask(label="cup", mask=RunLengths((10, 20), MASK)),
+    "keypoints": Keypoints(
+        label="cup", keypoints=[(1.0, 2.0, 2), (4.0, 6.0, 1), (0, 0, 0)], bbox=(0.5, 1.0, 4.0, 6.0)
+    ),
+    "semantic_mask": SemanticMask(label="cup", mask=RunLengths((10, 20), MASK)),
 }
 BOX = ANNOTATIONS["rectangle"]
 CHANGED: dict[str, list[Annotation]] = {
     "its box": [BOX],
     "its outline": [ANNOTATIONS["polygon"]],
     "a rotated box": [ANNOTATIONS["rotated_box"]],
+    "a mask": [ANNOTATIONS["mask"]],
+    "as pixels": [ANNOTATIONS["semantic_mask"]],
     "of 4 points; a box as a rotated one": [ANNOTATIONS["rotated_box"]],
 }
 FIELD_VALUES: dict[str, Any] = {

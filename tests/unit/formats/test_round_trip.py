@@ -18,6 +18,7 @@ from layernext.model import (
     Annotation,
     AttributeValue,
     ImageLabel,
+    Keypoints,
     Line,
     Mask,
     Points,
@@ -25,6 +26,7 @@ from layernext.model import (
     Rectangle,
     RotatedBox,
     RunLengths,
+    SemanticMask,
     kind_of,
 )
 from tests.support.strategies import names, samples
@@ -73,7 +75,7 @@ def with_plain_masks(sample: Sample) -> Sample:
 
 def box(one: Annotation) -> Annotation | None:
     """What is left of a shape in a format of boxes."""
-    if isinstance(one, Polygon | Mask | RotatedBox):
+    if isinstance(one, Polygon | Mask | RotatedBox | Keypoints):
         kind = kind_of(one)
         around = kind.box(kind.coordinates_of(one))
         return Rectangle(
@@ -96,7 +98,7 @@ def outlined(one: Annotation) -> Annotation:
 
 def in_coco(one: Annotation) -> Annotation | None:
     one = outlined(one)
-    if isinstance(one, Mask):
+    if isinstance(one, Mask | Keypoints):
         return one
     return one if isinstance(one, Polygon) and len(one.polygon) >= 3 else box(one)
 
@@ -120,11 +122,18 @@ def in_segmentation(one: Annotation) -> Annotation | None:
     return None
 
 
+def in_classes_of_visibility(one: Keypoints) -> list[Any]:
+    """Points that are not labeled, hidden or visible."""
+    return [(x, y, 0 if not v else 1 if v == 1 or v < 0.5 else 2) for x, y, v in one.keypoints]
+
+
 def in_cvat(one: Annotation) -> Annotation | None:
     import msgspec
 
-    if isinstance(one, Mask) and is_empty(one):
+    if isinstance(one, SemanticMask) or is_empty(one):
         return None
+    if isinstance(one, Keypoints):
+        one = replace(one, keypoints=in_classes_of_visibility(one), bbox=None)
 
     attributes = {
         name: [
@@ -147,7 +156,7 @@ def in_cvat(one: Annotation) -> Annotation | None:
 def in_labelme(one: Annotation) -> Annotation | None:
     return (
         None
-        if isinstance(one, ImageLabel) or is_empty(one)
+        if isinstance(one, ImageLabel | Keypoints | SemanticMask) or is_empty(one)
         else without(one, "confidence", "attributes", "metadata")
     )
 
@@ -155,7 +164,7 @@ def in_labelme(one: Annotation) -> Annotation | None:
 def in_label_studio(one: Annotation) -> Annotation | None:
     if isinstance(one, RotatedBox) and not one.rotation % 360:
         one = Rectangle(label=one.label, bbox=one.bbox, confidence=one.confidence)
-    if isinstance(one, Line | Points) or is_empty(one):
+    if isinstance(one, Line | Points | Keypoints | SemanticMask) or is_empty(one):
         return None
     return without(one, "attributes", "metadata")
 

@@ -7,11 +7,23 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
+from msgspec.structs import replace
 from PIL import Image
 
 from layernext.errors import DataError, FormatError
-from layernext.formats import Losses, Sample, Scores, convert, detect_format, read_format
-from layernext.model import Annotation, Polygon, Rectangle
+from layernext.formats import (
+    ExportOptions,
+    Losses,
+    Sample,
+    Scores,
+    convert,
+    detect_format,
+    read_format,
+    write_export,
+)
+from layernext.formats.core.classes import Classes
+from layernext.model import COCO_PERSON, Annotation, Keypoints, Polygon, Rectangle, Skeleton
 
 BOX_LINE = "0 0.5 0.5 0.2 0.4"
 BOX = (40.0, 12.0, 20.0, 16.0)
@@ -164,19 +176,79 @@ def test_paths_stay_in_the_dataset(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("confidence", [None, 0.5])
 def test_pose(tmp_path: Path, keypoints: int, shape: int, confidence: float | None) -> None:
-    """With ``kpt_shape`` a line is a box with keypoints, which are metadata, and named as no shape."""
+    """With ``kpt_shape`` a line is a box with keypoints; without a visibility all are visible."""
     numbers = " ".join(["0.4 0.45 2" if shape == 3 else "0.4 0.45"] * keypoints)
     line = f"{BOX_LINE} {numbers}" + (f" {confidence}" if confidence else "")
     files = {"data.yaml": f"kpt_shape: [{keypoints}, {shape}]\nnames: [x]\n", "images/a.jpg": ""}
     dataset(tmp_path, {**files, "labels/a.txt": line})
     losses = Losses()
     (sample,) = read(tmp_path, losses)
-    joints = ([40.0, 18.0, 2.0] if shape == 3 else [40.0, 18.0]) * keypoints
     assert sample.annotations == [
-        Rectangle(label="x", bbox=BOX, confidence=confidence, metadata={"keypoints": joints})
+        Keypoints(label="x", keypoints=[(40, 18, 2)] * keypoints, bbox=BOX, confidence=confidence)
     ]
-    assert list(losses.counts) == ["keypoints as a shape; they are in the metadata"]
-    assert losses.shapes == 1
+    assert losses.counts == {}
+    (sample,) = read_format(tmp_path, "yolo", evaluated="rectangle")
+    assert sample.annotations == [Rectangle(label="x", bbox=BOX, confidence=confidence)]
+
+
+POSE_LINE = f"{BOX_LINE} 0.4 0.45 2 0.1 0.2 0.25 0 0 0"
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("flip_idx: [0, 2, 1]\nkpt_names:\n  0: [nose, left, right]\n", Skeleton(points=("nose", "left", "right"), flips=((1, 2),))),
+        ("kpt_names: [[nose, left, right]]\n", Skeleton(points=("nose", "left", "right"))),
+        ("kpt_names: [nose, left, right]\n", Skeleton(points=("nose", "left", "right"))),
+        ("flip_idx: [2, 1, 0]\n", Skeleton(points=("1", "2", "3"), flips=((0, 2),))),
+        ("flip_idx: [7, 1, 0]\n", None),
+        ("kpt_names: [a, b]\n", None),
+    ],
+    ids=["all", "list-of-lists", "list", "flips", "wrong-flips", "wrong-names"],
+)  # fmt: skip
+def test_skeleton_of_a_pose_dataset(tmp_path: Path, rows: str, expected: Skeleton | None) -> None:
+    """Names and mirrored points are the class's skeleton."""
+    files = {"data.yaml": f"kpt_shape: [3, 3]\nnames: [x]\n{rows}", "images/a.jpg": ""}
+    dataset(tmp_path, {**files, "labels/a.txt": POSE_LINE})
+    classes = Classes()
+    (sample,) = read_format(tmp_path, "yolo", classes=classes)
+    assert classes.skeletons.get("x") == expected
+    (pose,) = sample.annotations
+    assert isinstance(pose, Keypoints)
+    assert pose.keypoints == [(40, 18, 2), (10, 8, 0.25), (0, 0, 0)]
+
+
+def test_pose_dataset_is_written_for_ultralytics(tmp_path: Path) -> None:
+    """It comes back with its skeleton; what differs in its points is named, and so is what is no pose."""
+    names = ("nose", "left eye", "right eye")
+    skeleton = Skeleton(points=names, flips=((1, 2),))
+    pose = Keypoints(label="x", keypoints=[(40, 18, 2), (10, 8, 1), (0, 0, 0)], bbox=BOX)
+    odd = Keypoints(label="x", keypoints=[(1, 2, 2)])
+    box = Rectangle(label="y", bbox=BOX)
+    sample = Sample(image="a.jpg", width=100, height=40, annotations=[pose, odd, box])
+    options = ExportOptions(labels=["y", "x"], skeletons={"x": skeleton, "y": COCO_PERSON})
+    report = write_export([sample], tmp_path / "out", "yolo-pose", options)
+    assert sorted(report.losses) == [
+        "keypoints of 1 points; those of this dataset have 3", "the geometry rectangle",
+    ]  # fmt: skip
+    content = yaml.safe_load((tmp_path / "out" / "data.yaml").read_text())
+    assert content["kpt_shape"] == [3, 3]
+    assert content["flip_idx"] == [0, 2, 1]
+    assert content["kpt_names"] == {1: list(names)}
+    Image.new("RGB", (100, 40)).save(tmp_path / "a.jpg")
+    classes = Classes()
+    (again,) = read_format(tmp_path / "out", "yolo", images=tmp_path, classes=classes)
+    assert again.annotations == [pose]
+    assert classes.skeletons == {"x": skeleton}
+    person = Keypoints(label="x", keypoints=[(1.0, 2.0, 2)] * 17, bbox=BOX)
+    options = ExportOptions(skeletons={"x": COCO_PERSON})
+    report = write_export(
+        [replace(sample, annotations=[person])], tmp_path / "p", "yolo-pose", options
+    )
+    assert report.losses == {}
+    classes = Classes()
+    list(read_format(tmp_path / "p", "yolo-pose", images=tmp_path, classes=classes))
+    assert classes.skeletons == {"x": COCO_PERSON}
 
 
 def test_pose_of_another_shape(tmp_path: Path) -> None:

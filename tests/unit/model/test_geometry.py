@@ -23,6 +23,7 @@ from layernext.model import (
     GeometryKind,
     ImageDecoder,
     ImageLabel,
+    Keypoints,
     Line,
     Mask,
     Points,
@@ -30,6 +31,7 @@ from layernext.model import (
     Rectangle,
     RotatedBox,
     RunLengths,
+    SemanticMask,
     box_of_corners,
     decode_trusted,
     kind_of,
@@ -47,8 +49,14 @@ SHAPES = [
         label="a",
         mask=RunLengths.from_array(np.pad(np.ones((4, 3), bool), ((2, 4), (1, 6)))),
     ),
+    SemanticMask(
+        label="a",
+        mask=RunLengths.from_array(np.pad(np.ones((4, 3), bool), ((2, 4), (1, 6)))),
+    ),
     RotatedBox(label="a", bbox=(1, 2, 3, 4), rotation=180),
     RotatedBox(label="a", bbox=(0.5, 2.5, 4, 3), rotation=90),
+    Keypoints(label="a", keypoints=[(4, 2, 2), (1, 6, 1), (0, 0, 0)]),
+    Keypoints(label="a", keypoints=[(2, 3, 0.5)], bbox=(1, 2, 3, 4)),
 ]
 
 
@@ -96,7 +104,14 @@ def test_box_and_transforms(shape: Annotation) -> None:
     (whole,) = kind.crop(coordinates, (0, 0, 10, 10))
     assert kind.box(whole) == (1, 2, 3, 4)
     assert list(kind.crop(coordinates, (20, 20, 5, 5))) == []
-    has_area = shape.geometry in {"rectangle", "polygon", "mask", "rotated_box"}
+    has_area = shape.geometry in {
+        "rectangle",
+        "polygon",
+        "mask",
+        "semantic_mask",
+        "rotated_box",
+        "keypoints",
+    }
     assert kind.area(coordinates) == (12 if has_area else 0)
     assert kind_of(kind.with_coordinates(shape, whole)) is kind
 
@@ -132,10 +147,11 @@ def test_former_keys_are_read() -> None:
 
 def test_the_published_protocol_has_every_kind() -> None:
     """What a kind writes for published clients it reads back; a mask is refused by name."""
-    for shape in SHAPES[:5]:
+    for shape in SHAPES[:6]:
         kind = kind_of(shape)
-        if isinstance(shape, Mask):
-            with pytest.raises(DataError, match="the published protocol has no shape 'mask'"):
+        if isinstance(shape, Mask | SemanticMask):
+            refusal = f"the published protocol has no shape '{shape.geometry}'"
+            with pytest.raises(DataError, match=refusal):
                 kind.to_published(kind.coordinates_of(shape))
             continue
         fields = kind.to_published(kind.coordinates_of(shape))

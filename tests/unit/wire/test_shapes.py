@@ -13,6 +13,7 @@ from layernext.model import (
     Annotation,
     AttributeValue,
     ImageLabel,
+    Keypoints,
     Rectangle,
     RotatedBox,
 )
@@ -181,6 +182,23 @@ def test_a_rotated_box_is_sent_as_its_corners() -> None:
         others = {key: value for key, value in sent.items() if key != lacking}
         (read,) = annotations_from_shapes([msgspec.convert(others, Shape)], {}, {})
         assert read.geometry == "polygon"
+
+
+def test_keypoints_are_sent_as_points() -> None:
+    """Who knows points only has the labeled ones; visibilities and box stand beside them as they were written."""
+    annotation = Keypoints(
+        label="person", keypoints=[(1, 2.5, 2), (0, 0, 0), (3, 4, 0.5)], bbox=(0, 0, 9, 9)
+    )
+    sent = shape_from_annotation(annotation, 1, LabelTable("r", "#fff", {}), value_text, "now")
+    assert (sent["type"], sent["points"]) == ("points", [(1, 2.5), (3, 4)])
+    (read,) = annotations_from_shapes([msgspec.convert(sent, Shape)], {}, {})
+    assert read == annotation
+    del sent["keypoints"]
+    (read,) = annotations_from_shapes([msgspec.convert(sent, Shape)], {}, {})
+    assert read.geometry == "points"
+    huge = sent | {"keypoints": [[10**400, 1, 1]]}
+    with pytest.raises(DataError, match=r"keypoints\[0\]: is beyond the range of numbers"):
+        annotations_from_shapes([msgspec.convert(huge, Shape)], {}, {})
 
 
 def test_an_image_label_is_refused_by_name() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from layernext.errors import (
     IncompatibleStack,
 )
 from layernext.formats import FileWriter, create_file
-from layernext.model import Geometry, ImageAnnotations, Mode, decode_trusted
+from layernext.model import Geometry, ImageAnnotations, Mode, Skeleton, decode_trusted
 from layernext.wire.native import ANNOTATIONS_PATH, DownloadLine
 
 logger = logging.getLogger("layernext.client.download")
@@ -161,6 +161,7 @@ def download_to_file(
     mode: Mode | None,
     path: Path,
     *,
+    skeletons: Mapping[str, Skeleton],
     progress: ProgressChoice,
 ) -> DownloadReport:
     """Write sets to a LayerNext JSON file.
@@ -172,13 +173,14 @@ def download_to_file(
         transport: to the stack.
         collection, runs, mode: which sets.
         path: the file; compressed if it ends in ``.gz`` or ``.zst``.
+        skeletons: of the labels that have keypoints, written before the images.
         progress: see `show_progress`.
     """
     started = time.monotonic()
     first: DownloadLine | None = None
     is_single = False
     with (
-        create_file(path) as writer,
+        create_file(path, skeletons) as writer,
         with_progress_so_far(path, writer, started),
         show_progress(progress, f"downloading to {path.name}", None) as advance,
     ):

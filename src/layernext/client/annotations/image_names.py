@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from msgspec import Struct
@@ -28,8 +28,20 @@ def image_number(image: str, storage_name: str | None) -> int:
 
 def image_numbers(lines: bytes) -> array[int]:
     """The numbers of the images in lines of JSON."""
-    names = map(_decode_name, lines.split(b"\n")) if lines else ()
+    names = map(_decode_name, _views(lines))
     return array("Q", (image_number(name.image, name.storage_name) for name in names))
+
+
+def _views(lines: bytes) -> Iterator[memoryview]:
+    """The lines, uncopied: several batches are under way at a time."""
+    start = 0
+    with memoryview(lines) as whole:
+        while start < len(lines):
+            end = lines.find(b"\n", start)
+            end = len(lines) if end < 0 else end
+            with whole[start:end] as line:
+                yield line
+            start = end + 1
 
 
 class ImageCount:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath, PureWindowsPath
 from typing import Any, Literal, TypeAlias, get_args
 
 from layernext.errors import ConfigurationError, DataError, Problem
-from layernext.model import RunLengths, counted, is_number
+from layernext.model import RunLengths, counted, is_number, masks_of_map
 
 BoxFormat: TypeAlias = Literal["xywh", "xyxy", "cxcywh"]
 """``xywh``: left, top, width, height. ``xyxy``: left, top, right, bottom. ``cxcywh``: center, width,
@@ -18,6 +18,8 @@ height."""
 
 _BOX_NUMBERS = 4
 _ROTATED_BOX_NUMBERS = 5
+_POINT_NUMBERS = 2
+_VISIBLE = 2
 _LEAST_BOXES = 20
 _SUSPECT_SHARE = 0.25
 _TOLERANCE = 0.01
@@ -144,6 +146,51 @@ def _as_xywh(box: Any, box_format: BoxFormat) -> Any:
     return [first, second, third - first, fourth - second]
 
 
+def as_poses(
+    values: Any, boxes: list[Any] | None, rotations: list[Any] | None
+) -> list[dict[str, Any]]:
+    """Keypoints as JSON has them; points without a visibility count as visible. Wrong ones are left to the check.
+
+    Args:
+        values: an array (N, K, 3) or (N, K, 2), or a list of them.
+        boxes: those of the objects, or None.
+        rotations: those of the boxes, which must have none.
+
+    Raises:
+        DataError: a single pose in place of a list; or the boxes are of another number, or turned.
+    """
+    if values is not None and hasattr(values, "xy") and hasattr(values, "data"):
+        kind = type(values).__name__
+        message = f"is a {kind}, must be a list or an array; pass its array: keypoints=….data"
+        raise DataError(Problem("keypoints", message))
+    poses = as_rows("keypoints", values) or []
+    if any(isinstance(pose, list | tuple) and any(map(is_number, pose)) for pose in poses):
+        message = "is a single pose (K, 3), must be (N, K, 3): keypoints=keypoints[None]"
+        raise DataError(Problem("keypoints", message))
+    if rotations is not None:
+        raise DataError(Problem("rotations", "must be None: keypoints have upright boxes"))
+    annotations: list[dict[str, Any]] = [
+        {
+            "type": "keypoints",
+            "keypoints": [_as_keypoint(point) for point in pose]
+            if isinstance(pose, list | tuple)
+            else pose,
+        }
+        for pose in poses
+    ]
+    for annotation, box in zip(
+        annotations, as_column("boxes", boxes, len(poses)) or (), strict=False
+    ):
+        annotation["bbox"] = box
+    return annotations
+
+
+def _as_keypoint(point: Any) -> Any:
+    numbers = point.tolist() if hasattr(point, "tolist") else point
+    has_visibility = not isinstance(numbers, list | tuple) or len(numbers) != _POINT_NUMBERS
+    return numbers if has_visibility else [*numbers, _VISIBLE]
+
+
 def as_masks(values: Any, size: tuple[float, float] | None) -> list[dict[str, Any]]:
     """Masks as JSON has them, run-length encoded; wrong run lengths are left to the check.
 
@@ -181,6 +228,64 @@ def _as_mask(mask: Any, size: tuple[float, float] | None, where: str) -> dict[st
         )
         raise DataError(Problem(where, message))
     return {"size": [height, width], "counts": encoded.counts}
+
+
+def as_semantic_masks(
+    values: Any,
+    names: Mapping[int, str] | Sequence[str] | None,
+    ignore: int | Iterable[int] | None,
+    size: tuple[float, float] | None,
+) -> list[dict[str, Any]]:
+    """A label map as semantic masks, by class number.
+
+    Args:
+        values: an array, a tensor or lists (H, W) of class numbers; None for no label map.
+        names: the label of each number.
+        ignore: numbers of pixels that are void.
+        size: width and height of the image, if known.
+
+    Raises:
+        DataError: it is not a label map, not of this size, or a number has no name.
+    """
+    if values is None:
+        return []
+    if names is None:
+        raise DataError(Problem("names", "are missing: semantic= needs the name of each number"))
+    labels = dict(names if isinstance(names, Mapping) else enumerate(names))
+    ignored = set() if ignore is None else {ignore} if isinstance(ignore, int) else {*ignore}
+    try:
+        masks = masks_of_map(values)
+    except DataError as error:
+        raise DataError(Problem("semantic", error.problems[0].message)) from error
+    unnamed = [number for number in masks if number not in ignored and number not in labels]
+    if unnamed:
+        numbers = ", ".join(map(str, unnamed[:10]))
+        message = f"have no name for {numbers}; pixels with the number {_show(ignored)}"
+        raise DataError(Problem("names", message))
+    by_label: dict[str, int] = {}
+    for number in masks:
+        if number in ignored:
+            continue
+        other = by_label.setdefault(labels[number], number)
+        if other != number:
+            message = (
+                f"have {labels[number]!r} for {other} and {number}; each needs a name of its own"
+            )
+            raise DataError(Problem("names", message))
+    return [
+        {
+            "type": "semantic_mask",
+            "label": labels[number],
+            "mask": _as_mask(mask, size, "semantic"),
+        }
+        for number, mask in masks.items()
+        if number not in ignored
+    ]
+
+
+def _show(ignored: set[int]) -> str:
+    """Which numbers are void, for a message."""
+    return f"{', '.join(map(str, sorted(ignored))) or 'of ignore='} are void"
 
 
 def as_labels(values: Any, count: int) -> list[Any] | None:

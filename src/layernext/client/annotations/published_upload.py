@@ -40,6 +40,7 @@ from layernext.errors import (
 )
 from layernext.model import (
     ImageAnnotations,
+    Keypoints,
     RotatedBox,
     decode_trusted,
     naming_image,
@@ -54,6 +55,12 @@ REPEATED_PORTIONS = 8
 """In so many requests go the images of a batch that came in earlier ones, too."""
 GZIP_LEVEL = 1
 """Makes shapes some six times smaller; higher levels take long and save little more."""
+
+STAND_INS: dict[type[Any], str] = {
+    RotatedBox: "rotated boxes: they are sent as the polygons of their corners, with box and rotation",
+    Keypoints: "keypoints: they are sent as points, with visibilities and box",
+}
+"""What is sent in place of kinds that the published protocol does not have."""
 
 logger = logging.getLogger("layernext.client.upload")
 
@@ -262,7 +269,7 @@ class _Session:
         self._bytes_sent = 0
         self._unmatched: int | None = 0
         self._annotations = 0
-        self._has_warned = False
+        self._warned: set[type[Any]] = set()
         self._acknowledged = array("Q")
         self._image_count = ImageCount()
         self._divided: dict[int, str] = {}
@@ -281,7 +288,7 @@ class _Session:
             ConnectionFailed: they did not get through in the time for retries, however small.
         """
         self._target.check(batch, self.images)
-        self._warn_of_corners(batch)
+        self._warn_of_stand_ins(batch)
         self._labels.resolve(batch, self.images)
         size, whole = self.size.bytes, len(batch)
         batch, repeated = self._without_repeated(batch)
@@ -301,16 +308,13 @@ class _Session:
             for session_id, images in portion.items():
                 self._deliver(images, session_id, normalized)
 
-    def _warn_of_corners(self, batch: list[ImageAnnotations]) -> None:
-        if not self._has_warned and any(
-            isinstance(annotation, RotatedBox)
-            for image in batch
-            for annotation in image.annotations
-        ):
-            self._has_warned = True
+    def _warn_of_stand_ins(self, batch: list[ImageAnnotations]) -> None:
+        kinds = {type(annotation) for image in batch for annotation in image.annotations}
+        for kind in (kinds & STAND_INS.keys()) - self._warned:
+            self._warned.add(kind)
             logger.warning(
-                "this stack speaks only the published protocol, which has no rotated boxes: they are sent as "
-                "the polygons of their corners, with box and rotation beside them for stacks that read these"
+                "this stack speaks only the published protocol, which has no %s beside them for stacks that read these",
+                STAND_INS[kind],
             )
 
     def _without_repeated(

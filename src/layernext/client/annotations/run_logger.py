@@ -26,7 +26,9 @@ from layernext.client.annotations.logged_shapes import (
     as_column,
     as_labels,
     as_masks,
+    as_poses,
     as_rows,
+    as_semantic_masks,
     check_box_format,
     check_image_name,
 )
@@ -194,6 +196,10 @@ class RunLogger:
         polygons: Iterable[Any] | None = None,
         lines: Iterable[Any] | None = None,
         masks: Any = None,
+        keypoints: Any = None,
+        semantic: Any = None,
+        names: Mapping[int, str] | Sequence[str] | None = None,
+        ignore: int | Iterable[int] | None = 255,
         labels: Sequence[str] | Any = None,
         confidences: Any = None,
         attributes: Sequence[Mapping[str, Any]] | None = None,
@@ -216,8 +222,15 @@ class RunLogger:
             lines: N lines, each (M, 2): x, y of its points.
             masks: (N, H, W) of bool, as large as the image: a numpy array, a tensor or lists; or N
                 `RunLengths`, or dictionaries with COCO's ``size`` and ``counts``.
-            labels: N class names, in the order boxes, polygons, lines, masks. Without any of these the labels
-                are those of the whole image, as a classifier gives them.
+            keypoints: N poses, each (K, 3): x, y and visibility of its points, in the order of the label's skeleton
+                (see `Keypoints`); or (K, 2) if all are visible. `boxes` are then those of the poses, one for each.
+            semantic: a label map (H, W) of class numbers, as large as the image: a numpy array, a tensor or
+                lists. It becomes a `SemanticMask` for each number; ``labels`` and the other columns are
+                not about them.
+            names: of `semantic`: class number to label, or labels in the order of their numbers.
+            ignore: of `semantic`: the number of void pixels, or several, or None.
+            labels: N class names, in the order boxes, polygons, lines, masks; poses come first. Without any of these
+                the labels are those of the whole image, as a classifier gives them.
             confidences: N numbers from 0 to 1, in the same order, or None.
             attributes: N dictionaries: attribute name to a value, or to a list of `AttributeValue`
                 or ``{"value": …, "confidence": …}``; or None.
@@ -241,7 +254,11 @@ class RunLogger:
             check_image_name(image)
             rectangles, degrees = as_boxes(boxes, format, rotations)
             annotations: list[dict[str, Any]] = [
-                *_annotations(rectangles, degrees),
+                *(
+                    _annotations(rectangles, degrees)
+                    if keypoints is None
+                    else as_poses(keypoints, None if boxes is None else rectangles, degrees)
+                ),
                 *(
                     {"type": "polygon", "parts" if has_parts(shape) else "polygon": shape}
                     for shape in as_rows("polygons", polygons) or ()
@@ -250,9 +267,10 @@ class RunLogger:
                 *({"type": "mask", "mask": shape} for shape in as_masks(masks, size)),
             ]
             rows = as_rows("labels", labels) or []
-            if boxes is None and polygons is None and lines is None and masks is None:
+            if all(shapes is None for shapes in (boxes, polygons, lines, masks, keypoints)):
                 annotations = [{"type": "image_label"} for _ in rows]
             _describe(annotations, rows, confidences, attributes, metadata)
+            annotations += as_semantic_masks(semantic, names, ignore, size)
             # Checked here, so that the error points at the call that caused it.
             line = encode_item({"image": image, "annotations": annotations}, self._logged)
             self._decoder.decode(line, index=self._logged)

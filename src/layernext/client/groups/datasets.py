@@ -321,7 +321,10 @@ class Datasets(Group):
         samples = rules.apply(self._samples(version, first, split), read)
         with show_progress(progress, f"export {version}", None) as advance:
             options = ExportOptions(
-                overwrite=overwrite, strict=strict, labels=rules.classes(first.labels)
+                overwrite=overwrite,
+                strict=strict,
+                labels=rules.classes(first.labels),
+                skeletons=rules.skeletons(first.skeletons),
             )
             report = write_export(samples, Path(target), format, options, advance=advance)
             return msgspec.structs.replace(report, losses={**read.counts, **report.losses})

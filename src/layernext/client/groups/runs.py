@@ -132,6 +132,9 @@ class Runs(Group):
                     instances=numbers,
                     labels=rules.classes(entry.name for entry in classes) or None,
                     codes={entry.name: entry.code for entry in classes if entry.code is not None},
+                    skeletons=rules.skeletons(
+                        {entry.name: entry.skeleton for entry in classes if entry.skeleton}
+                    ),
                 ),
                 advance=advance,
             )

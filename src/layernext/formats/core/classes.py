@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from layernext.model import Skeleton
+
 
 class Classes:
     """The classes that a source declares, in its order; unused ones included.
@@ -10,14 +12,18 @@ class Classes:
 
     Attributes:
         codes: the number that the source gives each class, by name.
+        skeletons: what the keypoints of a class are, by name.
     """
 
     def __init__(self) -> None:
         self.codes: dict[str, int | str] = {}
+        self.skeletons: dict[str, Skeleton] = {}
 
-    def add(self, name: str, code: int | str) -> None:
+    def add(self, name: str, code: int | str, skeleton: Skeleton | None = None) -> None:
         """Declare a class; the first of several with a name counts."""
         self.codes.setdefault(name, code)
+        if skeleton is not None:
+            self.skeletons.setdefault(name, skeleton)
 
     @property
     def names(self) -> list[str]:

@@ -15,7 +15,7 @@ from layernext.formats.core.pixels import Sizes
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample, SampleWriter
 from layernext.formats.core.scores import Scores
-from layernext.model import Annotation, Geometry
+from layernext.model import Annotation, Geometry, Skeleton
 
 KEPT = "yes"
 """What a format makes of something that comes back as it was."""
@@ -112,6 +112,7 @@ class ExportOptions(Struct, frozen=True, kw_only=True):
         strict: refuse what the format cannot hold.
         labels: their order gives the class numbers, in formats that have them.
         codes: for COCO: the ids of categories, by label.
+        skeletons: what the keypoints of a label are, by label.
         predictions: for Label Studio: write predictions in place of annotations.
         instances: for COCO results: the file of instances whose numbers they take.
         copy_images: folder with the images, to copy beside the annotations.
@@ -121,6 +122,7 @@ class ExportOptions(Struct, frozen=True, kw_only=True):
     strict: bool = False
     labels: list[str] | None = None
     codes: Mapping[str, int | str] = field(default_factory=dict)
+    skeletons: Mapping[str, Skeleton] = field(default_factory=dict)
     predictions: bool = False
     instances: Path | None = None
     copy_images: Path | None = None

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from layernext.errors import ConfigurationError
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.sample import Sample, location_of
-from layernext.model import Annotation
+from layernext.formats.core.semantic import with_whole_labels
+from layernext.model import Annotation, Skeleton
 
 ANY_LABEL = "object"
 """The label of everything, if labels do not count."""
@@ -72,6 +73,15 @@ class LabelRules:
         renamed = (self.rename(name) for name in names)
         return list(dict.fromkeys(name for name in renamed if name is not None))
 
+    def skeletons(self, skeletons: Mapping[str, Skeleton]) -> dict[str, Skeleton]:
+        """Skeletons by their new labels; of several that become one label the first counts."""
+        renamed: dict[str, Skeleton] = {}
+        for name, skeleton in skeletons.items():
+            label = self.rename(name)
+            if label is not None:
+                renamed.setdefault(label, skeleton)
+        return renamed
+
     def apply(self, samples: Iterable[Sample], losses: Losses) -> Iterator[Sample]:
         """Samples with their new labels; what is left out counts as a loss."""
         for sample in samples:
@@ -87,6 +97,8 @@ class LabelRules:
                 else:
                     annotations.append(annotation)
                 is_changed |= label != annotation.label
+            if is_changed:
+                annotations = with_whole_labels(annotations, sample.image, losses)
             yield replace(sample, annotations=annotations) if is_changed else sample
 
 

@@ -1,6 +1,7 @@
 """The kinds of geometry: a file for each, and `kinds`, which lists them."""
 
 from layernext.model.geometry.image_label import ImageLabel
+from layernext.model.geometry.keypoints import Keypoint, Keypoints, labeled_points
 from layernext.model.geometry.kind import (
     AnnotationFields,
     AttributeValue,
@@ -36,8 +37,11 @@ from layernext.model.geometry.run_lengths import (
     compressed,
     counts_of,
     mask_of_pixels,
+    masks_of_bytes,
+    masks_of_map,
     runs_inside,
 )
+from layernext.model.geometry.semantic_mask import SemanticMask
 
 __all__ = [
     "GEOMETRIES",
@@ -52,6 +56,8 @@ __all__ = [
     "Geometry",
     "GeometryKind",
     "ImageLabel",
+    "Keypoint",
+    "Keypoints",
     "Line",
     "Mask",
     "Point",
@@ -61,13 +67,17 @@ __all__ = [
     "Rectangle",
     "RotatedBox",
     "RunLengths",
+    "SemanticMask",
     "box_of_corners",
     "built_from_kinds",
     "compressed",
     "counts_of",
     "has_parts",
     "kind_of",
+    "labeled_points",
     "mask_of_pixels",
+    "masks_of_bytes",
+    "masks_of_map",
     "oriented_rings",
     "parts_of",
     "register_kind",

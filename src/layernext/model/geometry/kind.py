@@ -61,7 +61,8 @@ class GeometryKind(Generic[Coordinates]):
     """A kind of geometry: everything that differs from the others, but for how it is compared and drawn.
 
     ``coordinates`` is what an annotation has under `key`, and None for a kind without a key. If the kind has
-    further keys, it is a tuple of what the annotation has under `key` and under each of them.
+    further or optional keys, it is a tuple of what the annotation has under `key` and under each of them; None for an
+    optional one that it does not have.
 
     Attributes:
         name: the ``type`` of its annotations.
@@ -73,12 +74,15 @@ class GeometryKind(Generic[Coordinates]):
         coordinates_type: msgspec type of what is under `key`, without ranges: for what was checked before.
         checked_type: the same with ranges, for the fast decoder.
         further_types: JSON keys that are required beside `key`, and their msgspec types.
+        optional_types: JSON keys that may stand beside `key`, and their msgspec types, without ranges.
         alternative_types: in form v2, JSON keys that may stand in place of `key`, and their msgspec types.
         colons: colons that the JSON of the coordinates has, that of the key included; `count_colons` if that
             depends on them.
         is_in_pixels: whether its coordinates are pixels in a normalized set, too.
         protocols: names of the evaluation protocols for it, the default first; empty if the kind is not
             evaluated.
+        has_set_rules: whether there are rules between its annotations of an image: `is_set_doubtful` and
+            `find_set_problems`.
     """
 
     name: ClassVar[str]
@@ -89,10 +93,12 @@ class GeometryKind(Generic[Coordinates]):
     coordinates_type: ClassVar[Any]
     checked_type: ClassVar[Any]
     further_types: ClassVar[Mapping[str, Any]] = {}
+    optional_types: ClassVar[Mapping[str, Any]] = {}
     alternative_types: ClassVar[Mapping[str, Any]] = {}
     colons: ClassVar[int] = 1
     is_in_pixels: ClassVar[bool] = False
     protocols: ClassVar[tuple[str, ...]] = ()
+    has_set_rules: ClassVar[bool] = False
 
     # -- reading and checking ---------------------------------------------------------------------
 
@@ -107,24 +113,28 @@ class GeometryKind(Generic[Coordinates]):
         if self.key is None:
             return {}
         types = dict.fromkeys(self.keys, self.coordinates_type)
-        return {**types, **self.further_types, **self.alternative_types}
+        return {**types, **self.further_types, **self.optional_types, **self.alternative_types}
+
+    @property
+    def _keys_beside(self) -> tuple[str, ...]:
+        return (*self.further_types, *self.optional_types)
 
     def fields_of(self, coordinates: Coordinates) -> dict[str, Any]:
         """The fields of an annotation that coordinates are made of."""
         if self.key is None:
             return {}
-        if not self.further_types:
+        if not self._keys_beside:
             return {self.key: coordinates}
         values: Any = coordinates
-        return dict(zip((self.key, *self.further_types), values, strict=True))
+        return dict(zip((self.key, *self._keys_beside), values, strict=True))
 
     def coordinates_of(self, annotation: Any) -> Coordinates:
         """The coordinates of an annotation of this kind."""
         if self.key is None:
             return None  # type: ignore[return-value]
         value = getattr(annotation, self.key)
-        if self.further_types:
-            value = (value, *(getattr(annotation, key) for key in self.further_types))
+        if self._keys_beside:
+            value = (value, *(getattr(annotation, key) for key in self._keys_beside))
         coordinates: Coordinates = value
         return coordinates
 
@@ -136,10 +146,12 @@ class GeometryKind(Generic[Coordinates]):
                 coordinates = getattr(decoded, key)
                 if coordinates is not None:
                     break
-        if coordinates is None or not self.further_types:
+        if coordinates is None or not self._keys_beside:
             return coordinates
-        further = [getattr(decoded, key) for key in self.further_types]
-        return None if None in further else (coordinates, *further)  # type: ignore[return-value]
+        beside = {key: getattr(decoded, key) for key in self._keys_beside}
+        if any(beside[key] is None for key in self.further_types):
+            return None
+        return (coordinates, *beside.values())  # type: ignore[return-value]
 
     def with_coordinates(self, annotation: Any, coordinates: Coordinates) -> Any:
         """The annotation with other coordinates."""
@@ -183,12 +195,32 @@ class GeometryKind(Generic[Coordinates]):
         raise NotImplementedError
 
     def find_further_problems(self, key: str, value: Any, where: str) -> Iterator[Problem]:
-        """All that is wrong with JSON under one of the further keys; slow.
+        """All that is wrong with JSON under one of the further or optional keys; slow.
 
         Args:
             key: which.
             value: any JSON value.
             where: its path.
+        """
+        raise NotImplementedError
+
+    def is_set_doubtful(self, annotations: Sequence[Any]) -> bool:
+        """Whether annotations of one image, each valid, may break a rule between them.
+
+        Called only if `has_set_rules`, with at least two.
+
+        Args:
+            annotations: decoded, with the JSON keys of the kind as attributes.
+        """
+        raise NotImplementedError
+
+    def find_set_problems(
+        self, annotations: Sequence[tuple[str, str, Coordinates]]
+    ) -> Iterator[Problem]:
+        """All that is wrong between annotations of one image, each valid; slow.
+
+        Args:
+            annotations: at least two: the path, the label and the coordinates of each.
         """
         raise NotImplementedError
 

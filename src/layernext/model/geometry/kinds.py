@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from layernext.errors import ConfigurationError
 from layernext.model.geometry.image_label import IMAGE_LABEL, ImageLabel
+from layernext.model.geometry.keypoints import KEYPOINTS, Keypoints
 from layernext.model.geometry.kind import (
     GeometryKind,
 )
@@ -22,26 +23,56 @@ from layernext.model.geometry.points import POINTS, Points
 from layernext.model.geometry.polygon import POLYGON, Polygon
 from layernext.model.geometry.rectangle import RECTANGLE, Rectangle
 from layernext.model.geometry.rotated_box import ROTATED_BOX, RotatedBox
+from layernext.model.geometry.semantic_mask import SEMANTIC_MASK, SemanticMask
 
 Geometry: TypeAlias = Literal[
-    "rectangle", "polygon", "line", "points", "mask", "rotated_box", "image_label"
+    "rectangle",
+    "polygon",
+    "line",
+    "points",
+    "mask",
+    "rotated_box",
+    "image_label",
+    "keypoints",
+    "semantic_mask",
 ]
 """The kinds of annotation. Those after ``line`` exist in format v2 only."""
 
 EvaluatedGeometry: TypeAlias = Literal[
-    "rectangle", "polygon", "line", "mask", "rotated_box", "image_label"
+    "rectangle",
+    "polygon",
+    "line",
+    "mask",
+    "rotated_box",
+    "image_label",
+    "keypoints",
+    "semantic_mask",
 ]
 """The geometries that can be evaluated."""
 
-Annotation: TypeAlias = Rectangle | Polygon | Line | Points | Mask | RotatedBox | ImageLabel
+Annotation: TypeAlias = (
+    Rectangle | Polygon | Line | Points | Mask | RotatedBox | ImageLabel | Keypoints | SemanticMask
+)
 
 KINDS: dict[str, GeometryKind[Any]] = {
-    kind.name: kind for kind in (RECTANGLE, POLYGON, LINE, POINTS, MASK, ROTATED_BOX, IMAGE_LABEL)
+    kind.name: kind
+    for kind in (
+        RECTANGLE,
+        POLYGON,
+        LINE,
+        POINTS,
+        MASK,
+        ROTATED_BOX,
+        IMAGE_LABEL,
+        KEYPOINTS,
+        SEMANTIC_MASK,
+    )
 }
 """Every kind by its name, those that were registered included."""
 
 GEOMETRIES: tuple[Geometry, ...] = (
-    "rectangle", "polygon", "line", "points", "mask", "rotated_box", "image_label",
+    "rectangle", "polygon", "line", "points", "mask", "rotated_box", "image_label", "keypoints",
+    "semantic_mask",
 )  # fmt: skip
 
 GEOMETRY_KEYS: dict[Geometry, str] = {
@@ -51,6 +82,8 @@ GEOMETRY_KEYS: dict[Geometry, str] = {
     "points": "points",
     "mask": "mask",
     "rotated_box": "bbox",
+    "keypoints": "keypoints",
+    "semantic_mask": "mask",
 }
 """The JSON key that holds the coordinates of each geometry that has any; rotated boxes have a further one."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from msgspec import Raw
 
 from layernext.errors import NotFound
 from layernext.formats import in_pixels
-from layernext.model import ImageAnnotations, decode_trusted
+from layernext.model import ImageAnnotations, Skeleton, decode_trusted
 from layernext.stack.jobs.runner import Handler, JobContext
 from layernext.stack.media import Decoder, Move, NotAugmentable, Picture, move_into
 from layernext.stack.objects import ObjectStore
@@ -53,6 +54,7 @@ def build_handler(store: Store, objects: ObjectStore, look: Handler) -> Handler:
             percent = now
             context.progress(now)
 
+        skeletons_of = cache(store.classes.skeletons_of_version)
         with Decoder() as decoder:
 
             def make(version: VersionRow, row: VersionImage) -> list[NewPicture]:
@@ -60,7 +62,13 @@ def build_handler(store: Store, objects: ObjectStore, look: Handler) -> Handler:
                 if file is None:
                     return []
                 return _pictures(
-                    objects, decoder, version, row, file, lambda: context.progress(percent)
+                    objects,
+                    decoder,
+                    version,
+                    row,
+                    file,
+                    skeletons_of(version.row_id),
+                    lambda: context.progress(percent),
                 )
 
             return store.datasets.build(str(context.payload["version"]), tell, make)
@@ -74,6 +82,7 @@ def _pictures(
     version: VersionRow,
     row: VersionImage,
     file: FileRow,
+    skeletons: Mapping[str, Skeleton],
     alive: Callable[[], None],
 ) -> list[NewPicture]:
     settings = version.settings
@@ -102,6 +111,7 @@ def _pictures(
                 f"versions/{version.id}/{row.image_id:x}-{number}.{picture.extension}",
                 picture,
                 row,
+                skeletons,
             )
             for number, picture in enumerate(pictures)
         ]
@@ -121,7 +131,12 @@ def _local(objects: ObjectStore, file: FileRow) -> Iterator[Path]:
 
 
 def _stored(
-    objects: ObjectStore, path: Path, object_path: str, picture: Picture, row: VersionImage
+    objects: ObjectStore,
+    path: Path,
+    object_path: str,
+    picture: Picture,
+    row: VersionImage,
+    skeletons: Mapping[str, Skeleton],
 ) -> NewPicture:
     digest = hashlib.sha256()
 
@@ -132,7 +147,7 @@ def _stored(
                 yield piece
 
     objects.put_stream(object_path, pieces())
-    move = move_into(picture)
+    move = move_into(picture, skeletons)
     return NewPicture(
         made_by=str(picture.augmentation),
         ending=picture.extension,

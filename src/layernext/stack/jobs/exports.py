@@ -48,6 +48,7 @@ def export_handler(store: Store, objects: ObjectStore) -> Handler:
                 strict=row.settings.strict,
                 labels=[entry.name for entry in classes] or None,
                 codes={entry.name: entry.code for entry in classes if entry.code is not None},
+                skeletons={entry.name: entry.skeleton for entry in classes if entry.skeleton},
             )
             report = write_export(samples, target, row.settings.format, options, advance=advance)
             if get_format(row.settings.format).is_folder:
@@ -84,7 +85,9 @@ def _plan(store: Store, settings: ExportSettings) -> tuple[int, Iterator[Sample]
         for sample in samples_of(version, row)
     )
     labels = label_list(store.datasets, version)
-    return version.image_count, of_split, [LabelClass(name=label) for label in labels]
+    skeletons = store.classes.skeletons_of_version(version.row_id)
+    classes = [LabelClass(name=label, skeleton=skeletons.get(label)) for label in labels]
+    return version.image_count, of_split, classes
 
 
 def _packed(folder: Path, tell: Callable[[], None]) -> Path:

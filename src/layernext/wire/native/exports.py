@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from layernext.model import Mode
+from layernext.model import Mode, Skeleton
 from layernext.wire.native.paths import DATASETS_PATH
 from layernext.wire.native.protocol import BASE_PATH
 from layernext.wire.paths import segment
@@ -72,10 +72,12 @@ class SamplePage(Struct, frozen=True, kw_only=True):
 
     Attributes:
         samples: sets of one image stand one after another, and on one page.
-        labels: of the whole version, in the order that exports number them.
+        labels: of the whole version, in the order that exports number them; on the first page.
+        skeletons: of labels that have keypoints; on the first page.
         next: the ``after`` of the next page; None at the end.
     """
 
     samples: list[SampleLine]
     labels: list[str]
     next: str | None
+    skeletons: dict[str, Skeleton] = {}

@@ -18,6 +18,7 @@ from layernext.model import (
     KINDS,
     Annotation,
     AttributeValue,
+    Keypoints,
     RotatedBox,
     find_names_problem,
     is_number,
@@ -50,7 +51,8 @@ class ShapeLabel(Struct, rename="camel"):
 class Shape(Struct, rename="camel"):
     """A shape as it is received.
 
-    Only this package writes `rotation`: into the polygon of a rotated box, beside the box.
+    Only this package writes `rotation`, into the polygon of a rotated box, and `keypoints`, into the points of
+    keypoints; each beside the box.
 
     Ids, numbers and times in it are made by the client and mean nothing to the stack; they are
     skipped.
@@ -62,6 +64,7 @@ class Shape(Struct, rename="camel"):
     box_boundaries_and_dimensions: Box | None = None
     points: list[tuple[_Number, _Number]] | None = None
     rotation: _Number | None = None
+    keypoints: list[tuple[_Number, _Number, _Number]] | None = None
     metadata: dict[str, Any] | None = None
 
 
@@ -169,6 +172,8 @@ def _annotation(
     sides = None if box is None else (box.x, box.y, box.w, box.h)
     if shape.rotation is not None and sides is not None:
         return RotatedBox(bbox=sides, rotation=shape.rotation, **common)
+    if shape.keypoints:
+        return Keypoints(keypoints=shape.keypoints, bbox=sides, **common)
     coordinates = kind.from_published(sides, shape.points, where)
     annotation: Annotation = kind.struct(**kind.fields_of(coordinates), **common)
     return annotation
@@ -183,9 +188,11 @@ def _refuse_beyond_floats(shape: Shape, where: str) -> None:
     if box is not None and not all(map(is_number, (box.x, box.y, box.w, box.h))):
         box_where = f"{where}.boxBoundariesAndDimensions"
         raise DataError(Problem(box_where, "has a number beyond the range of numbers"))
-    for index, (x, y) in enumerate(shape.points or ()):
-        if not (is_number(x) and is_number(y)):
-            raise DataError(Problem(f"{where}.points[{index}]", "is beyond the range of numbers"))
+    for name in ("points", "keypoints"):
+        for index, numbers in enumerate(getattr(shape, name) or ()):
+            if not all(map(is_number, numbers)):
+                point_where = f"{where}.{name}[{index}]"
+                raise DataError(Problem(point_where, "is beyond the range of numbers"))
 
 
 def _value(sent: Any, values: Mapping[str, Any], where: str) -> AttributeValue:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from layernext.errors import DataError, Problem
-from layernext.model import LabelClass
+from layernext.model import LabelClass, find_skeleton_problems
 from layernext.stack.api.access import HANDLER, Permissions
 from layernext.stack.api.audit import Audit
 from layernext.stack.api.messages import check_name
@@ -60,12 +60,17 @@ def declare_classes(
     """Appends the classes that the collection does not have, or replaces all; answers the result."""
     audit.note(collection=body.collection)
     names: set[str] = set()
+    problems: list[Problem] = []
     for number, label_class in enumerate(body.classes):
         where = f"classes[{number}]"
         check_name(label_class.name, f"{where}.name", "a class")
         if label_class.name in names:
             raise DataError(Problem(f"{where}.name", f"{label_class.name!r} is listed twice"))
         names.add(label_class.name)
+        if label_class.skeleton is not None:
+            problems += find_skeleton_problems(label_class.skeleton, f"{where}.skeleton")
+    if problems:
+        raise DataError(problems)
     collection_id = permissions.find_collection(body.collection).row_id
     change = store.classes.replace if body.replace else store.classes.add
     return change(collection_id, body.classes)

@@ -201,8 +201,10 @@ def list_samples(version_id: VersionId, query: SamplesQuery, store: Store) -> Sa
             is_picture = row.picture_id is not None
             at = f"{row.image_id if not is_picture else _ALL}-{row.picture_id or 0}"
             break
-    labels = label_list(store.datasets, version) if query.after == "0-0" else []
-    return SamplePage(samples=lines, labels=labels, next=at)
+    is_first = query.after == "0-0"
+    labels = label_list(store.datasets, version) if is_first else []
+    skeletons = store.classes.skeletons_of_version(version.row_id) if is_first else {}
+    return SamplePage(samples=lines, labels=labels, skeletons=skeletons, next=at)
 
 
 _FIELDS = SampleLine.__struct_fields__

@@ -20,7 +20,7 @@ from layernext.stack.store.access.records import Within
 from layernext.stack.store.annotations import content, summaries
 from layernext.stack.store.annotations.records import StoredSet
 from layernext.stack.store.clock import now_text
-from layernext.stack.store.collections.classes import classes_of
+from layernext.stack.store.collections.classes import classes_of, collections_of_version
 from layernext.stack.store.collections.records import Selection
 from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import copying
@@ -257,17 +257,10 @@ class Datasets:
 
     def _label_names(self, version: VersionRow, label_ids: set[int]) -> list[str]:
         """The classes of the version's collections in their order, then other labels by name."""
-        collections = (
-            sa.select(image.c.collection_id)
-            .join(version_item, version_item.c.image_id == image.c.id)
-            .where(version_item.c.version_id == version.row_id)
-            .distinct()
-            .order_by(image.c.collection_id)
-        )
         with self._database.read() as connection:
             rows = connection.execute(sa.select(label.c.id, label.c.name))
             names = sorted(row.name for row in rows if row.id in label_ids)
-            collection_ids = connection.execute(collections).scalars().all()
+            collection_ids = collections_of_version(connection, version.row_id)
             classes = classes_of(connection, collection_ids)
         return list(dict.fromkeys([*(entry.name for entry in classes), *names]))
 

@@ -17,11 +17,12 @@ import msgspec
 import sqlalchemy as sa
 
 from layernext.errors import Conflict, NotFound
-from layernext.model import EvaluationInfo, EvaluationSettings, Mode
+from layernext.model import EvaluationInfo, EvaluationSettings, Mode, with_sigmas
 from layernext.stack.store.access.grants import readable_versions
 from layernext.stack.store.access.records import Within
 from layernext.stack.store.annotations import content
 from layernext.stack.store.clock import now_text
+from layernext.stack.store.collections.classes import collections_of_version, skeletons_of
 from layernext.stack.store.database import Database
 from layernext.stack.store.datasets.splits import SPLITS
 from layernext.stack.store.evaluations.data import EvaluationData
@@ -86,7 +87,12 @@ class Evaluations:
             )
             if (run, run_mode) == (truth, truth_mode):
                 raise Conflict("run and ground truth are the same", status=409)
-            settings = msgspec.json.encode(evaluation_request.settings).decode()
+            settings = _with_sigmas(
+                connection,
+                evaluation_request.settings,
+                evaluation_request.collection_id,
+                version_id,
+            )
             target: dict[str, Any] = {
                 "collection_id": evaluation_request.collection_id,
                 "version_id": version_id,
@@ -95,7 +101,7 @@ class Evaluations:
                 "run_mode": run_mode,
                 "truth": truth,
                 "truth_mode": truth_mode,
-                "settings": settings,
+                "settings": msgspec.json.encode(settings).decode(),
             }
             key = hashlib.blake2b(msgspec.json.encode(target), digest_size=16).hexdigest()
             query = sa.select(*_COLUMNS).where(evaluation.c.key == key).with_for_update()
@@ -302,6 +308,21 @@ def _version(connection: sa.Connection, version_id: str | None) -> int | None:
     if row.status != "ready":
         raise Conflict(f"the dataset version is not ready but {row.status}", status=409)
     return int(row.id)
+
+
+def _with_sigmas(
+    connection: sa.Connection,
+    settings: EvaluationSettings,
+    collection_id: int | None,
+    version_id: int | None,
+) -> EvaluationSettings:
+    """The settings with the sigmas of the skeletons that the target's collections have now, for keypoints."""
+    if settings.geometry != "keypoints":
+        return settings
+    collection_ids = [] if collection_id is None else [collection_id]
+    if version_id is not None:
+        collection_ids = collections_of_version(connection, version_id)
+    return with_sigmas(settings, skeletons_of(connection, collection_ids))
 
 
 def _operations(

@@ -4,7 +4,7 @@ import { lineSample, swatch } from "./controls.js";
 import { count, counted, fill, h, when } from "./dom.js";
 import { kindNamed, kindOf } from "./geometry/kinds.js";
 import { shown } from "./sets.js";
-import { isShown } from "./shapes.js";
+import { isShown, skeletonOf } from "./shapes.js";
 
 const FIRST = 300;
 
@@ -114,7 +114,7 @@ export class AnnotationList {
 const keyOf = ({ run, index }) => `${run}:${index}`;
 
 function detailsOf(shape) {
-  const [heading, numbers] = kindOf(shape).describe(shape.coordinates);
+  const [heading, numbers] = kindOf(shape).describe(shape.coordinates, skeletonOf(shape.label));
   return h(
     "dl",
     {},

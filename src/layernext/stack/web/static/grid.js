@@ -6,7 +6,7 @@ import { counted, debounced, empty, failed, fill, find, h, loading, pageData, se
 import { bind } from "./keys.js";
 import { TALLIED, evaluationOf, pairFor } from "./evaluations.js";
 import { queryBox } from "./query_box.js";
-import { knownLabels, loadColors } from "./shapes.js";
+import { knownLabels, loadColors, loadSkeletons } from "./shapes.js";
 import { SORTS, fetchOrder, readState, searchOf, usualRuns } from "./state.js";
 import { Wall } from "./wall.js";
 
@@ -185,7 +185,7 @@ async function start() {
     runs = found;
     showControls();
   });
-  const colored = loadColors();
+  const colored = Promise.allSettled([loadColors(), loadSkeletons(data.collection_id)]);
   // The order comes meanwhile; pictures wait for the runs, to come with their shapes at once.
   wall.ready = Promise.allSettled([listed, colored]).then(() => labelsControl.update());
   await loadOrder();

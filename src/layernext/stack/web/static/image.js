@@ -7,7 +7,7 @@ import { count, failed, fill, find, h, loading, pageData, sentence, toast } from
 import { bind } from "./keys.js";
 import { fetchOutcomes, legend, pairsOf, styleOf, wordOf } from "./outcomes.js";
 import { fetchSets } from "./sets.js";
-import { frameOf, isShown, knownLabels, loadColors } from "./shapes.js";
+import { frameOf, isShown, knownLabels, loadColors, loadSkeletons } from "./shapes.js";
 import { Stage, same } from "./stage.js";
 import { fetchOrder, idOf, readState, searchOf, usualRuns } from "./state.js";
 
@@ -314,7 +314,7 @@ async function start() {
     (error) => toast(sentence(error)),
   );
   const listed = askAll("/api/v1/runs", { query: { collection: data.collection_id } });
-  const [found] = await Promise.allSettled([listed, loadColors()]);
+  const [found] = await Promise.allSettled([listed, loadColors(), loadSkeletons(data.collection_id)]);
   runs = found.status === "fulfilled" ? found.value : [];
   runsControl.update();
   labelsControl.update();

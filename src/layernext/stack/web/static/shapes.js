@@ -11,7 +11,7 @@
  * @typedef {{width: number, height: number}} Size
  */
 
-import { askAll } from "./api.js";
+import { ask, askAll } from "./api.js";
 import { kindOf } from "./geometry/kinds.js";
 
 /** Line patterns of the chosen runs, in their order, so that runs differ by more than color. */
@@ -25,6 +25,18 @@ export async function loadColors(signal) {
     if (/^#[0-9a-f]{6}$/i.test(label.color)) colors.set(label.name, label.color);
   }
 }
+
+const skeletons = new Map();
+
+/** The skeletons of a collection's labels, which keypoints are drawn with. */
+export async function loadSkeletons(collection, signal) {
+  for (const { name, skeleton } of await ask("/api/v1/collection-classes", { query: { collection }, signal })) {
+    if (skeleton) skeletons.set(name, skeleton);
+  }
+}
+
+/** @returns {import("./geometry/kinds.js").Skeleton | null} */
+export const skeletonOf = (label) => skeletons.get(label) ?? null;
 
 export const knownLabels = () => [...colors.keys()];
 
@@ -50,7 +62,7 @@ export const hasFractions = (set, shape) => set.isNormalized && !kindOf(shape).i
 
 /** Add a shape to the canvas's path; scale and offset bring the image's pixels to those of the canvas. */
 export function trace(pen, shape, sx, sy, dx = 0, dy = 0, radius = 2.5) {
-  kindOf(shape).trace(pen, shape.coordinates, { sx, sy, dx, dy, radius });
+  kindOf(shape).trace(pen, shape.coordinates, { sx, sy, dx, dy, radius, skeleton: skeletonOf(shape.label) });
 }
 
 /** How far shapes reach to the right and downwards, for images that have no size yet. */

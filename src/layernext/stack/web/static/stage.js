@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { kindOf, toPixels } from "./geometry/kinds.js";
-import { DASHES, byConfidence, colorOf, hasFractions, isShown, tint, trace } from "./shapes.js";
+import { DASHES, byConfidence, colorOf, hasFractions, isShown, skeletonOf, tint, trace } from "./shapes.js";
 
 const MOST_ZOOM = 64;
 const STEP = 1.25;
@@ -300,7 +300,7 @@ export class Stage {
       for (const shape of set.shapes) {
         const [left, top, right, bottom] = this.scaled(set, shape, shape.bounds);
         if (x < left - near || x > right + near || y < top - near || y > bottom + near) continue;
-        if (!this.isVisible(shape) || !kindOf(shape).isOn(this.coordinatesOf(set, shape), x, y, near)) continue;
+        if (!this.isVisible(shape) || !kindOf(shape).isOn(this.coordinatesOf(set, shape), x, y, near, skeletonOf(shape.label))) continue;
         const area = kindOf(shape).hasArea ? (right - left) * (bottom - top) : 0;
         if (!best || area <= best.area) best = { run: set.run, index: shape.index, area };
       }

@@ -3,34 +3,40 @@
 // A kind has a `name` as in the format, the `code` that the API's overlays have for it, the JSON `key` of its
 // coordinates, a `word` for one and `words` for several. `trace` adds a shape to a canvas's path: `sx`, `sy`, `dx`
 // and `dy` bring the image's pixels to those of the canvas, `radius` is that of a dot. `bounds` are left, top, right
-// and bottom; `isOn` says whether a place within the bounds is on the shape. What is not `isEvaluated` is never
+// and bottom; `isOn` says whether a place within the bounds is on the shape. Kinds with named points get the `skeleton`
+// of the label. What is not `isEvaluated` is never
 // matched; what `isOfImage` has no place in the image, and is shown as a chip above it. A kind that `isTinted` is
 // filled a little; one that `isInPixels` has pixels in a normalized set, too. `read` takes the coordinates from an
 // annotation, by default the flat list under its key; `scale` brings fractions to pixels, by default x and y in turn. The
 // stack sends kinds that are not listed as the box around them.
 
 import { imageLabel } from "./image_label.js";
+import { keypoints } from "./keypoints.js";
 import { line } from "./line.js";
 import { mask } from "./mask.js";
 import { points } from "./points.js";
 import { polygon } from "./polygon.js";
 import { rectangle } from "./rectangle.js";
 import { rotatedBox } from "./rotated_box.js";
+import { semanticMask } from "./semantic_mask.js";
 
 /**
- * @typedef {{sx: number, sy: number, dx: number, dy: number, radius: number}} Placement
+ * @typedef {{points: string[], edges?: number[][]}} Skeleton what is known of the keypoints of a label
+ * @typedef {{sx: number, sy: number, dx: number, dy: number, radius: number, skeleton?: Skeleton | null}} Placement
  * @typedef {{name: string, code: number, key: string | null, word: string, words: string, isEvaluated: boolean,
  *   hasArea: boolean, isFilled: boolean, isTinted?: boolean, isInPixels?: boolean, isOfImage?: boolean,
  *   read?: (annotation: any) => number[],
  *   scale?: (coordinates: number[], width: number, height: number) => number[],
  *   trace: (pen: CanvasRenderingContext2D | Path2D, coordinates: number[], to: Placement) => void,
  *   bounds: (coordinates: number[]) => number[],
- *   isOn: (coordinates: number[], x: number, y: number, near: number) => boolean,
- *   describe: (coordinates: number[]) => string[]}} Kind
+ *   isOn: (coordinates: number[], x: number, y: number, near: number, skeleton?: Skeleton | null) => boolean,
+ *   describe: (coordinates: number[], skeleton?: Skeleton | null) => string[]}} Kind
  */
 
 /** @type {Kind[]} */
-export const KINDS = [rectangle, polygon, line, points, mask, rotatedBox, imageLabel];
+export const KINDS = [
+    rectangle, polygon, line, points, mask, rotatedBox, imageLabel, keypoints, semanticMask,
+];
 
 /** Names of the kinds that can be evaluated, with a title for each. */
 export const EVALUATED = Object.fromEntries(
