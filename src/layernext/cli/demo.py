@@ -20,15 +20,17 @@ import typer
 from layernext.cli import exit_codes
 from layernext.cli.collections import show_collections
 from layernext.cli.demo_kinds import (
-    KINDS as FURTHER_KINDS,
-)
-from layernext.cli.demo_kinds import (
+    FIGURE,
+    FIGURE_LABEL,
     SHIFTS,
     TRUTH,
     draw_kinds,
     kind_scenes,
     kinds_predicted,
     kinds_truth,
+)
+from layernext.cli.demo_kinds import (
+    KINDS as FURTHER_KINDS,
 )
 from layernext.cli.demo_scene import draw_scenes, predicted, scenes, truth
 from layernext.cli.demo_stack import DemoStack, running_stack, sign_in_link
@@ -39,7 +41,7 @@ from layernext.cli.stack_extra import INSTALL, load_stack
 from layernext.client import LayerNextClient
 from layernext.errors import ConfigurationError, Conflict
 from layernext.formats import iter_file
-from layernext.model import Comparison, EvaluatedGeometry, Geometry, decode_trusted
+from layernext.model import Comparison, EvaluatedGeometry, Geometry, LabelClass, decode_trusted
 
 COLLECTION = "path1/path2/"
 SCENES = "demo/scenes"
@@ -51,7 +53,7 @@ SAMPLES: list[tuple[str, str, Geometry]] = [
 ]
 GENERATED = [("scenes truth", "truth.json", False), ("scenes model v1", "run.json", True)]
 KIND_RUNS = [(TRUTH, "kinds-truth.json", False), *((run, f"{run}.json", True) for run in SHIFTS)]
-SCORES = ("AP", "accuracy", "macro_f1")
+SCORES = ("AP", "accuracy", "mIoU")
 """The number to show: the first that an evaluation has."""
 RESAMPLES = 200
 """Enough for two digits of an interval."""
@@ -191,6 +193,8 @@ class Demo:
                 KIND_SCENES, run, path, False, is_model_run, progress=False
             )
             self._tell(f"   {report}")
+        figures = LabelClass(name=FIGURE_LABEL, skeleton=FIGURE)
+        self._client.collections.set_classes(KIND_SCENES, [figures])
 
     def list_everything(self) -> None:
         """Collections, runs and labels as the stack lists them."""
