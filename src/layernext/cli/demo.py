@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from layernext.cli import exit_codes
@@ -41,7 +42,7 @@ from layernext.cli.stack_extra import INSTALL, load_stack
 from layernext.client import LayerNextClient
 from layernext.errors import ConfigurationError, Conflict
 from layernext.formats import iter_file
-from layernext.model import Comparison, EvaluatedGeometry, Geometry, LabelClass, decode_trusted
+from layernext.model import Comparison, EvaluatedGeometry, Geometry, decode_trusted
 
 COLLECTION = "path1/path2/"
 SCENES = "demo/scenes"
@@ -188,13 +189,12 @@ class Demo:
                 for scene in every_scene
             ]
             path = self._folder / name
-            path.write_text(json.dumps({"images": images}))
+            skeletons = {FIGURE_LABEL: msgspec.to_builtins(FIGURE)}
+            path.write_text(json.dumps({"skeletons": skeletons, "images": images}))
             report = self._client.annotations.upload_for_collection(
                 KIND_SCENES, run, path, False, is_model_run, progress=False
             )
             self._tell(f"   {report}")
-        figures = LabelClass(name=FIGURE_LABEL, skeleton=FIGURE)
-        self._client.collections.set_classes(KIND_SCENES, [figures])
 
     def list_everything(self) -> None:
         """Collections, runs and labels as the stack lists them."""
