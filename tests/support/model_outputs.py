@@ -77,7 +77,7 @@ class UltralyticsObb:
 
 @dataclass
 class Data:
-    """``Masks`` and ``Probs`` of Ultralytics."""
+    """``Masks``, ``Probs``, ``Keypoints`` and ``SemanticMask`` of Ultralytics."""
 
     data: Any
 
@@ -92,7 +92,9 @@ class UltralyticsResults:
     boxes: UltralyticsBoxes | None = None
     masks: Data | None = None
     probs: Data | None = None
-    keypoints: Any = None
+    keypoints: Data | None = None
+    semantic_mask: Data | None = None
+    depth: Any = None
     obb: UltralyticsObb | None = None
 
 

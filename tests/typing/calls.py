@@ -60,13 +60,18 @@ def sources(client: LayerNextClient) -> None:
     client.upload_modelrun("c", "r", (image for _ in range(3)), ground_truth=True)
     client.upload_modelrun("c", "r", [{"image": "a.jpg", "annotations": []}], normalized=True)
     client.upload_modelrun(None, "r", Path("run.json"), geometry="line")
-    client.upload_modelrun("c", "r", [1, 2, 3])  # type: ignore[list-item]
+    client.upload_modelrun("c", "r", (object(),), names=["cup"], image_names=["a.jpg"])
+    client.upload_modelrun("c", "r", [object()], names={1: "cup"}, format="xyxy")
+    client.upload_modelrun("c", "r", [object()], names=7)  # type: ignore[arg-type]
 
 
 def logging(client: LayerNextClient) -> None:
     with client.model_run("c", "r") as run:
         run.log("a.jpg", boxes=[[1, 2, 3, 4]], labels=["cup"], confidences=[0.5])
         run.log("b.jpg")
+        run.log_results(object(), "c.jpg", names=["cup"], format="xyxy")
+        run.log_results((object() for _ in range(2)), image=["d.jpg", "e.jpg"], names={1: "cup"})
+        run.log_results(object(), format="yxyx")  # type: ignore[arg-type]
     assert_type(run.report, UploadReport | None)
 
 
@@ -111,4 +116,5 @@ async def asynchronous() -> None:
             assert_type(image, ImageAnnotations)
         async with client.model_run("c", "r") as run:
             await run.log("a.jpg", boxes=[[1, 2, 3, 4]], labels=["cup"])
+            await run.log_results(object(), names=["cup"])
         assert_type(run.report, UploadReport | None)

@@ -15,20 +15,23 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from layernext.cli import exit_codes
 from layernext.cli.collections import show_collections
 from layernext.cli.demo_kinds import (
-    KINDS as FURTHER_KINDS,
-)
-from layernext.cli.demo_kinds import (
+    FIGURE,
+    FIGURE_LABEL,
     SHIFTS,
     TRUTH,
     draw_kinds,
     kind_scenes,
     kinds_predicted,
     kinds_truth,
+)
+from layernext.cli.demo_kinds import (
+    KINDS as FURTHER_KINDS,
 )
 from layernext.cli.demo_scene import draw_scenes, predicted, scenes, truth
 from layernext.cli.demo_stack import DemoStack, running_stack, sign_in_link
@@ -51,7 +54,7 @@ SAMPLES: list[tuple[str, str, Geometry]] = [
 ]
 GENERATED = [("scenes truth", "truth.json", False), ("scenes model v1", "run.json", True)]
 KIND_RUNS = [(TRUTH, "kinds-truth.json", False), *((run, f"{run}.json", True) for run in SHIFTS)]
-SCORES = ("AP", "accuracy", "macro_f1")
+SCORES = ("AP", "accuracy", "mIoU")
 """The number to show: the first that an evaluation has."""
 RESAMPLES = 200
 """Enough for two digits of an interval."""
@@ -186,7 +189,8 @@ class Demo:
                 for scene in every_scene
             ]
             path = self._folder / name
-            path.write_text(json.dumps({"images": images}))
+            skeletons = {FIGURE_LABEL: msgspec.to_builtins(FIGURE)}
+            path.write_text(json.dumps({"skeletons": skeletons, "images": images}))
             report = self._client.annotations.upload_for_collection(
                 KIND_SCENES, run, path, False, is_model_run, progress=False
             )

@@ -14,9 +14,9 @@ from typing import Any
 from msgspec import Struct
 
 from layernext.cli.demo_scene import COLORS, JPEG_QUALITY
-from layernext.model import EvaluatedGeometry, mask_of_pixels, rotated_corners
+from layernext.model import EvaluatedGeometry, Skeleton, mask_of_pixels, rotated_corners
 
-KIND_IMAGES = 40
+KIND_IMAGES = 30
 IMAGE_WH = (320, 240)
 THINGS_OF_KIND = 2
 MARGIN = 36  # pixels from a thing's middle to the image's edge, so that none is cut
@@ -25,7 +25,10 @@ SHIFTS = {"kinds model v1": 2.5, "kinds model v2": 1.0}
 """Pixels by which each model misplaces things."""
 TRUTH = "kinds truth"
 SKIES = {"day": (226, 234, 242), "night": (52, 58, 84)}
-_WATER, _LEAF, _BRICK = COLORS["blue"], COLORS["green"], COLORS["red"]
+_WATER, _LEAF, _BRICK, _AMBER = (COLORS[name] for name in ("blue", "green", "red", "amber"))
+_GRASS = (150, 176, 120)
+HORIZONS = (192, 214)
+"""Rows between which grass begins; things are above."""
 
 Pen = Any
 """Draws on a picture; Pillow is part of the stack extra."""
@@ -61,6 +64,7 @@ class KindScene(Struct, frozen=True):
     image: str
     seed: int
     sky: str
+    horizon: int
     things: list[tuple[int, Thing]]
 
 
@@ -106,6 +110,39 @@ def _wreath_mask(thing: Thing) -> dict[str, Any]:
     return {"mask": {"size": [height, width], "counts": mask.counts}}
 
 
+FIGURE = Skeleton(
+    points=("head", "neck", "left_hand", "right_hand", "hip", "left_foot", "right_foot"),
+    edges=((0, 1), (1, 2), (1, 3), (1, 4), (4, 5), (4, 6)),
+    sigmas=(0.03, 0.05, 0.08, 0.08, 0.06, 0.08, 0.08),
+    flips=((2, 3), (5, 6)),
+)
+_FIGURE_POINTS = ((0, -21), (0, -13), (13, -5), (-13, -5), (0, 4), (9, 20), (-9, 20))
+FIGURE_LABEL = "figure"
+
+
+def _joints(thing: Thing) -> list[tuple[float, float]]:
+    """Where the points of a figure are; its arms hang as it is turned."""
+    lift = thing.turn / 10
+    lifts = (0, 0, lift, -lift, 0, 0, 0)
+    return [
+        (round(thing.x + x, 2), round(thing.y + y + up, 2))
+        for (x, y), up in zip(_FIGURE_POINTS, lifts, strict=True)
+    ]
+
+
+def _draw_figure(pen: Pen, thing: Thing, _: Any) -> None:
+    joints = _joints(thing)
+    for first, second in FIGURE.edges:
+        pen.line((joints[first], joints[second]), fill=_AMBER, width=3)
+    x, y = joints[0]
+    pen.ellipse((x - 5, y - 5, x + 5, y + 5), fill=_AMBER)
+
+
+def _figure_keypoints(thing: Thing) -> dict[str, Any]:
+    box = [round(thing.x - 15, 2), round(thing.y - 27, 2), 30.0, 50.0]
+    return {"keypoints": [[x, y, 2] for x, y in _joints(thing)], "bbox": box}
+
+
 def _brick_box(thing: Thing) -> tuple[float, float, float, float]:
     return round(thing.x - 22, 2), round(thing.y - 8, 2), 44.0, 16.0
 
@@ -121,10 +158,15 @@ PAINTERS = (
         ),
         lambda thing: {"bbox": [*_brick_box(thing)], "rotation": thing.turn},
     ),
+    Painter(FIGURE_LABEL, "keypoints", _draw_figure, _figure_keypoints),
 )
 """Every kind of shape that the demo's first images do not have."""
 
-KINDS: tuple[EvaluatedGeometry, ...] = (*(painter.geometry for painter in PAINTERS), "image_label")
+KINDS: tuple[EvaluatedGeometry, ...] = (
+    *(painter.geometry for painter in PAINTERS),
+    "semantic_mask",
+    "image_label",
+)
 """What is evaluated and compared."""
 
 
@@ -137,13 +179,15 @@ def kind_scenes(count: int = KIND_IMAGES, seed: int = 5) -> list[KindScene]:
             (kind, _thing(rng)) for kind in range(len(PAINTERS)) for _ in range(THINGS_OF_KIND)
         ]
         sky = rng.choice(list(SKIES))
-        scenes.append(KindScene(f"kinds_{number:03d}.jpg", rng.getrandbits(32), sky, things))
+        horizon = rng.randint(*HORIZONS)
+        image = f"kinds_{number:03d}.jpg"
+        scenes.append(KindScene(image, rng.getrandbits(32), sky, horizon, things))
     return scenes
 
 
 def _thing(rng: random.Random) -> Thing:
-    width, height = IMAGE_WH
-    x, y = rng.uniform(MARGIN, width - MARGIN), rng.uniform(MARGIN, height - MARGIN)
+    x = rng.uniform(MARGIN, IMAGE_WH[0] - MARGIN)
+    y = rng.uniform(MARGIN, HORIZONS[0] - 28)
     return Thing(round(x, 1), round(y, 1), round(rng.uniform(-80, 80), 1))
 
 
@@ -151,7 +195,23 @@ def kinds_truth(scene: KindScene) -> dict[str, Any]:
     """What is really in the scene, as an image of form v2."""
     annotations = [_annotation(kind, thing) for kind, thing in scene.things]
     label = {"type": "image_label", "label": scene.sky}
-    return {"image": scene.image, "annotations": [*annotations, label]}
+    return {"image": scene.image, "annotations": [*annotations, *_areas(scene.horizon), label]}
+
+
+def _areas(horizon: int) -> list[dict[str, Any]]:
+    """Semantic masks of the sky and the grass."""
+    width, height = IMAGE_WH
+    rows = height - horizon
+    sky = mask_of_pixels((height, width), width * (horizon * b"\1" + rows * b"\0"))
+    grass = mask_of_pixels((height, width), width * (horizon * b"\0" + rows * b"\1"))
+    return [
+        {
+            "type": "semantic_mask",
+            "label": label,
+            "mask": {"size": [height, width], "counts": mask.counts},
+        }
+        for label, mask in (("sky", sky), ("grass", grass))
+    ]
 
 
 def kinds_predicted(scene: KindScene, run: str) -> dict[str, Any]:
@@ -168,6 +228,7 @@ def kinds_predicted(scene: KindScene, run: str) -> dict[str, Any]:
             round(thing.turn + rng.gauss(0, 3 * shift), 1),
         )
         annotations.append({**_annotation(kind, moved), "confidence": rng.betavariate(8, 2)})
+    annotations += _areas(scene.horizon + round(rng.gauss(0, 4 * shift)))
     certainty = rng.betavariate(6, shift)
     for sky in SKIES:
         confidence = certainty if sky == scene.sky else 1 - certainty
@@ -188,6 +249,7 @@ def draw_kinds(scenes: list[KindScene], folder: Path) -> None:
         ground = SKIES[scene.sky]
         image = Image.new("RGB", IMAGE_WH, ground)
         pen = ImageDraw.Draw(image)
+        pen.rectangle((0, scene.horizon, *IMAGE_WH), fill=_GRASS)
         for kind, thing in scene.things:
             PAINTERS[kind].draw(pen, thing, ground)
         image.save(folder / scene.image, quality=JPEG_QUALITY)

@@ -33,6 +33,7 @@ from layernext.client.annotations.logged_shapes import BoxFormat
 from layernext.client.annotations.run_logger import RunLogger
 from layernext.client.cancellation import Cancelled, go_on_unless_cancelled, is_cancelled
 from layernext.client.forks import refresh_after_fork
+from layernext.client.outputs.image_names import GivenNames
 from layernext.client.outputs.output import Names
 from layernext.client.reports import UploadReport
 
@@ -326,7 +327,7 @@ class AsyncRunLogger:
     async def log_results(
         self,
         results: Any,
-        image: Any = None,
+        image: GivenNames | None = None,
         *,
         names: Names | None = None,
         format: BoxFormat | None = None,

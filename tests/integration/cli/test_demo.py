@@ -29,7 +29,7 @@ def test_demo_says_identical(cli, tmp_path):
     assert "AP50" in shown
     assert "worst is scene" in shown
     for kind in demo_kinds.KINDS:
-        assert re.search(rf"^{kind} +(AP|accuracy) +0\.\d+ +0\.\d+", shown, re.MULTILINE)
+        assert re.search(rf"^{kind} +(AP|accuracy|mIoU) +0\.\d+ +0\.\d+", shown, re.MULTILINE)
     assert "client.upload_modelrun_from_json('path1/path2/', 'test model v1.0.1'" in shown
     assert list(tmp_path.glob("layernext-demo-*")) == []
 
@@ -140,9 +140,9 @@ def test_masks_are_where_the_wreaths_are(tmp_path):
     from PIL import Image
 
     wreath = demo_kinds.Thing(60, 70, 0)
-    scene = demo_kinds.KindScene("one.png", 1, "day", [(1, wreath)])
+    scene = demo_kinds.KindScene("one.png", 1, "day", 200, [(1, wreath)])
     demo_kinds.draw_kinds([scene], tmp_path)
-    annotation, _ = demo_kinds.kinds_truth(scene)["annotations"]
+    annotation = demo_kinds.kinds_truth(scene)["annotations"][0]
     mask = RunLengths(tuple(annotation["mask"]["size"]), annotation["mask"]["counts"]).to_array()
     with Image.open(tmp_path / "one.png") as image:
         green = [

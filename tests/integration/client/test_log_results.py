@@ -53,12 +53,12 @@ def test_arguments_of_an_upload(client: LayerNextClient) -> None:
         collection, "r", outputs, format="xywh", names=["cat", "dog"], image_names=["a.jpg"]
     )
     assert stored(client, collection) == {"a.jpg": EXPECTED}
-    report = client.upload_modelrun(collection, "r", [yolo(0, keypoints=Tensor([0]))])
-    assert report.losses == {"keypoints": (1, "results[0]")}
+    report = client.upload_modelrun(collection, "r", [yolo(0, depth=Tensor([0]))])
+    assert report.losses == {"depth maps": (1, "results[0]")}
     with pytest.raises(ConfigurationError, match="omit `geometry`"):
         client.upload_modelrun(collection, "r", [yolo(0)], geometry="rectangle")
-    with pytest.raises(DataError, match=r"results\[0\]: not kept: keypoints"):
-        client.upload_modelrun(collection, "r", [yolo(0, keypoints=Tensor([0]))], strict=True)
+    with pytest.raises(DataError, match=r"results\[0\]: not kept: depth maps"):
+        client.upload_modelrun(collection, "r", [yolo(0, depth=Tensor([0]))], strict=True)
 
 
 def test_nothing_of_a_failed_upload(client: LayerNextClient) -> None:

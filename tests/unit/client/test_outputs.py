@@ -341,6 +341,59 @@ def test_rotated_boxes(results: Any, options: dict[str, Any]) -> None:
     assert annotation["rotation"] == pytest.approx(30, abs=1e-4)
 
 
+POSES = [[[11, 22, 0.5], [12, 24, 1.0]], [[1, 2, 0.25], [0, 0, 0.0]]]
+
+
+@pytest.mark.parametrize(
+    ("results", "options"),
+    [
+        pytest.param(yolo(keypoints=Data(Tensor(POSES))), {}, id="ultralytics"),
+        pytest.param(
+            torchvision(keypoints=Tensor(POSES)),
+            {"image": "a.jpg", "names": NAMES},
+            id="torchvision",
+        ),
+        pytest.param(
+            instances(pred_keypoints=Tensor(POSES)),
+            {"image": "a.jpg", "names": NAMES},
+            id="detectron2",
+        ),
+        pytest.param(
+            [
+                {**row, "keypoints": [number for point in pose for number in point]}
+                for row, pose in zip(COCO_RESULTS, POSES, strict=True)
+            ],
+            {"image": {7: "a.jpg"}, "names": NAMES},
+            id="coco-results",
+        ),
+    ],
+)
+def test_keypoints(results: Any, options: dict[str, Any]) -> None:
+    """A detection with keypoints becomes keypoints, with its box; visibility is the model's."""
+    annotations = logged(results, **options)[0]["a.jpg"]
+    assert [row["type"] for row in annotations] == ["keypoints", "keypoints"]
+    assert [row["keypoints"] for row in annotations] == POSES
+    boxes = [row["bbox"] if "bbox" in row else row["metadata"]["bbox"] for row in annotations]
+    assert boxes == [BOX["bbox"], SMALL["bbox"]]
+    assert [row["confidence"] for row in annotations] == [0.75, 0.5]
+
+
+def test_semantic_masks() -> None:
+    """A label map becomes a semantic mask for each class in it."""
+    label_map = two_masks()[0] * 1
+    results = UltralyticsResults("/data/a.jpg", semantic_mask=Data(Tensor(label_map)))
+    for output, options in (
+        (results, {}),
+        (Tensor(label_map), {"image": "a.jpg", "names": NAMES}),
+        ([Tensor(label_map)], {"image": ["a.jpg"], "names": dict(enumerate(NAMES))}),
+    ):
+        cat, dog = logged(output, **options)[0]["a.jpg"]
+        assert (cat["type"], cat["label"], dog["label"]) == ("semantic_mask", "cat", "dog")
+        assert np.array_equal(arrays([cat, dog]), [label_map == 0, label_map == 1])
+    with pytest.raises(DataError, match="names: are missing"):
+        logged(Tensor(label_map), "a.jpg")
+
+
 def test_labels_of_the_image() -> None:
     """Probabilities become labels of the image, the five most likely; the report says that others are not logged."""
     names = {number: f"name {number}" for number in range(7)}
@@ -363,12 +416,13 @@ def test_tracks() -> None:
 
 def test_what_is_not_logged_is_named() -> None:
     """Losses are counted in the report, with their first place; with `strict` they are refused."""
-    results = [yolo(), yolo("/data/b.jpg", keypoints=Tensor([[0]]))]
-    assert logged(results)[1].losses == {"keypoints": (1, "results[1]")}
-    with pytest.raises(DataError, match=r"results\[1\]: not kept: keypoints"):
+    results = [yolo(), yolo("/data/b.jpg", depth=Tensor([[0]]))]
+    assert logged(results)[1].losses == {"depth maps": (1, "results[1]")}
+    with pytest.raises(DataError, match=r"results\[1\]: not kept: depth maps"):
         logged(results, strict=True)
-    extra = {"instances": instances(pred_keypoints=Tensor([0])), "sem_seg": Tensor([0])}
-    assert set(logged(extra, "a.jpg", names=NAMES)[1].losses) == {"pred_keypoints", "sem_seg"}
+    extra = {"instances": instances(pred_keypoint_heatmaps=Tensor([0])), "sem_seg": Tensor([0])}
+    losses = logged(extra, "a.jpg", names=NAMES)[1].losses
+    assert set(losses) == {"pred_keypoint_heatmaps", "sem_seg"}
 
 
 def test_tables() -> None:

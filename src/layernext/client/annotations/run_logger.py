@@ -304,7 +304,7 @@ class RunLogger:
         ``DetDataSample`` of MMDetection, dictionaries of torchvision and DETR, what Hugging Face's image processors
         and pipelines return, tables of pandas, Polars and Arrow, and lists of COCO results; and lists and
         generators of them. Tensors may be on any device. A detection that has a mask becomes a mask, with its box as
-        ``bbox`` in its metadata. What is not logged is in the report's ``losses``.
+        ``bbox`` in its metadata; label maps become semantic masks. What is not logged is in the report's ``losses``.
 
         Args:
             results: one output, or an iterable of them, of which one is in memory at a time.

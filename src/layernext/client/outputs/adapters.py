@@ -13,6 +13,7 @@ from layernext.client.outputs.mmdetection import MMDETECTION
 from layernext.client.outputs.output import Adapter, Output, Reading
 from layernext.client.outputs.pipelines import PIPELINES
 from layernext.client.outputs.segmentations import SEGMENTATIONS
+from layernext.client.outputs.semantic_maps import SEMANTIC_MAPS
 from layernext.client.outputs.supervision import SUPERVISION
 from layernext.client.outputs.tables import TABLES
 from layernext.client.outputs.ultralytics import ULTRALYTICS
@@ -24,6 +25,7 @@ ADAPTERS: tuple[Adapter, ...] = (
     DETECTRON2,
     MMDETECTION,
     SEGMENTATIONS,
+    SEMANTIC_MAPS,
     DETECTION_DICTS,
     PIPELINES,
     COCO_RESULTS,

@@ -9,7 +9,18 @@ from layernext.client.outputs.output import Adapter, Output, Reading, Shapes
 from layernext.errors import DataError, Problem
 
 _KIND = "lists of COCO results"
-_READ = {"image_id", "category_id", "bbox", "segmentation", "score", "id", "area", "iscrowd"}
+_READ = {
+    "image_id",
+    "category_id",
+    "bbox",
+    "segmentation",
+    "score",
+    "id",
+    "area",
+    "iscrowd",
+    "keypoints",
+    "num_keypoints",
+}
 
 
 def _is_results(value: Any) -> bool:
@@ -49,8 +60,16 @@ def _add(shapes: Shapes, row: Mapping[str, Any], label: str, reading: Reading) -
         reading.losses.note(str(key), reading.where)
     fields: dict[str, Any] = {"labels": label, "confidences": row.get("score")}
     outline, box = row.get("segmentation"), row.get("bbox")
+    if row.get("keypoints"):
+        if outline:
+            reading.losses.note("segmentation of an object that has keypoints", reading.where)
+        if box is not None:
+            fields["metadata"] = {"bbox": box}
+        shapes.add("keypoints", _poses(row["keypoints"], reading), **fields)
+        return
     if not outline and box is None:
-        raise DataError(Problem(reading.where, "has neither `bbox` nor `segmentation`"))
+        message = "has neither `bbox` nor `segmentation` nor `keypoints`"
+        raise DataError(Problem(reading.where, message))
     if outline and box is not None:
         fields["metadata"] = {"bbox": box}
     if isinstance(outline, Mapping):
@@ -61,6 +80,13 @@ def _add(shapes: Shapes, row: Mapping[str, Any], label: str, reading: Reading) -
         shapes.add("polygons", outlines[0] if len(outlines) == 1 else parts, **fields)
     else:
         shapes.add("boxes", box, **fields)
+
+
+def _poses(flat: Any, reading: Reading) -> list[tuple[Any, Any, Any]]:
+    if not isinstance(flat, list | tuple) or len(flat) % 3:
+        message = "must be x, y and visibility of each point in turn"
+        raise DataError(Problem(f"{reading.where}.keypoints", message))
+    return list(zip(flat[::3], flat[1::3], flat[2::3], strict=True))
 
 
 def _points(flat: Any, reading: Reading) -> list[tuple[Any, Any]]:

@@ -11,7 +11,7 @@ from layernext.client.outputs.output import Adapter, Output, Reading, binary, ro
 _KIND = "Detectron2 Instances"
 _KEY = "instances"
 _ROTATED = 5
-_READ = {"pred_boxes", "pred_masks", "pred_classes", "scores"}
+_READ = {"pred_boxes", "pred_masks", "pred_keypoints", "pred_classes", "scores"}
 
 
 def _is_instances(value: Any) -> bool:
@@ -41,6 +41,11 @@ def _read(value: Any, reading: Reading) -> Iterator[Output]:
 def _shapes(fields: Mapping[str, Any], reading: Reading) -> dict[str, Any]:
     boxes = fields.get("pred_boxes")
     numbers = [] if boxes is None else rows(boxes.tensor)
+    if "pred_keypoints" in fields and numbers:
+        if "pred_masks" in fields:
+            reading.losses.note("masks of detections that have keypoints", reading.where)
+        keypoints = rows(fields["pred_keypoints"])
+        return {"boxes": numbers, "format": "xyxy", "keypoints": keypoints}
     if "pred_masks" in fields:
         masks = fields["pred_masks"]
         masks = binary(getattr(masks, "tensor", masks))

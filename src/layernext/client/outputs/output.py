@@ -159,7 +159,7 @@ class Shapes:
         """Append a shape.
 
         Args:
-            column: ``boxes``, ``polygons``, ``masks``, or ``labels`` for one of the whole image.
+            column: ``keypoints``, ``boxes``, ``polygons``, ``masks``, or ``labels`` for one of the whole image.
             shape: as that column has it; None for a label.
             fields: values by their columns.
         """
@@ -169,7 +169,7 @@ class Shapes:
         """The columns, in the order of the shapes that `RunLogger.log` has."""
         columns: dict[str, Any] = {}
         fields: list[dict[str, Any]] = []
-        for name in ("boxes", "polygons", "masks", "labels"):
+        for name in ("keypoints", "boxes", "polygons", "masks", "labels"):
             if name in self._rows:
                 if name != "labels":
                     columns[name] = [shape for shape, _ in self._rows[name]]
@@ -201,6 +201,18 @@ def rows(values: Any) -> list[Any]:
         result: list[Any] = values.tolist()
         return result
     return [value.tolist() if hasattr(value, "tolist") else value for value in values]
+
+
+def semantic_columns(values: Any, reading: Reading, names: Names | None = None) -> dict[str, Any]:
+    """The columns of a label map (H, W) of class numbers.
+
+    Args:
+        values: the map.
+        reading: the caller's names win.
+        names: those of the output.
+    """
+    names = reading.names if reading.names is not None else names
+    return {"semantic": plain(values), "names": names}
 
 
 def binary(masks: Any) -> Any:

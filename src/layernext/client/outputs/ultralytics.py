@@ -1,4 +1,4 @@
-"""`Results` of Ultralytics: boxes, rotated boxes, masks, and labels of the whole image."""
+"""`Results` of Ultralytics: boxes, rotated boxes, masks, keypoints, semantic masks, and labels of the whole image."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from layernext.client.outputs.output import (
     binary_mask,
     plain,
     rows,
+    semantic_columns,
 )
 
 _KIND = "Ultralytics Results"
 _ATTRIBUTES = ("orig_shape", "names", "path", "boxes", "probs")
 _LABELS = 5
 """Labels of a whole image that are logged, the most likely ones: those that Ultralytics itself reports."""
-_NOT_CARRIED = {"keypoints": "keypoints", "semantic_mask": "semantic masks", "depth": "depth maps"}
 _PLACEHOLDER = re.compile(r"image\d+\.jpg")
 """What Ultralytics calls an image that it got as an array. Paths of files are absolute."""
 _LETTERBOX_SHIFT = 0.1
@@ -35,9 +35,8 @@ def _is_results(value: Any) -> bool:
 def _read(result: Any, reading: Reading) -> Iterator[Output]:
     reading.check_fixed(_KIND)
     height, width = (int(side) for side in result.orig_shape)
-    for name, what in _NOT_CARRIED.items():
-        if getattr(result, name, None) is not None:
-            reading.losses.note(what, reading.where)
+    if getattr(result, "depth", None) is not None:
+        reading.losses.note("depth maps", reading.where)
     path = str(result.path)
     yield Output(
         path=None if _PLACEHOLDER.fullmatch(path) else path,
@@ -56,12 +55,20 @@ def _columns(result: Any, reading: Reading, size: tuple[int, int]) -> dict[str, 
             "format": "cxcywh",
             **_fields(obb, result, reading),
         }
+    if getattr(result, "semantic_mask", None) is not None:
+        return semantic_columns(result.semantic_mask.data, reading, result.names)
     if result.probs is not None:
         return _image_labels(result, reading)
-    if result.boxes is None:
-        return {}
+    return {} if result.boxes is None else _detections(result, reading, size)
+
+
+def _detections(result: Any, reading: Reading, size: tuple[int, int]) -> dict[str, Any]:
+    """Boxes, or what detections have instead: keypoints or masks."""
     boxes = rows(result.boxes.xyxy)
     fields = _fields(result.boxes, result, reading)
+    keypoints = getattr(result, "keypoints", None)
+    if keypoints is not None and len(boxes):
+        return {"boxes": boxes, "format": "xyxy", "keypoints": rows(keypoints.data), **fields}
     if getattr(result, "masks", None) is None:
         return {"boxes": boxes, "format": "xyxy", **fields}
     masks = plain(result.masks.data)
