@@ -83,6 +83,7 @@ if TYPE_CHECKING:
         convert,
     )
     from layernext.model import (
+        COCO_PERSON,
         Annotation,
         AreaRange,
         AttributeValue,
@@ -161,7 +162,7 @@ _HOMES = {
         "ConversionReport", "FileSummary", "convert",
     ),
     "layernext.model": (
-        "Annotation", "AreaRange", "AttributeValue", "AuditEntry", "Calibration", "CalibrationBin", "Collection",
+        "COCO_PERSON", "Annotation", "AreaRange", "AttributeValue", "AuditEntry", "Calibration", "CalibrationBin", "Collection",
         "ConfusionMatrix", "Curve", "DatasetDiff", "DatasetVersion", "MetadataNames", "ErrorKind",
         "ErrorKinds", "Evaluation", "EvaluationInfo", "EvaluationSettings", "Export", "FileRecord", "Geometry", "Grant", "Histogram",
         "ImageAnnotations", "ImageLabel", "ImageTally", "Item", "Keypoints", "LabelAttribute", "LabelClass",
@@ -172,6 +173,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "COCO_PERSON",
     "Annotation",
     "AnnotationShapeType",
     "AnnotationUploadType",
