@@ -59,6 +59,7 @@ HOLDS = Holds(
     fields={"confidence": KEPT},
     splits=KEPT,
     sizes="needed",
+    skeletons=("points",),
 )
 
 

@@ -69,6 +69,7 @@ HOLDS = Holds(
         "keypoints": "its labeled points, and its box",
     },
     sizes="needed",
+    skeletons=("points",),
 )
 
 MAX_LABELME_BYTES = 64 << 20
