@@ -8,8 +8,7 @@ LayerNext files, with one process and with one for each core, and from an embedd
 stack does it, tallies of every image stored again; the others COCO files with the same numbers. Printed are seconds, peak memory that no file stands behind (with that of child processes) and AP. faster-coco-eval
 is installed from the package index into a virtual environment of its own. On the large data pycocotools
 is left out, as it needs more than an hour, and faster-coco-eval is stopped when it has taken the memory
-that `--memory` names. FiftyOne is not measured: it evaluates in a MongoDB whose binary its installation
-downloads from elsewhere. Compare ratios: the machine's speed drifts.
+that `--memory` names. `--fiftyone` measures FiftyOne. Compare ratios: the machine's speed drifts.
 """
 
 from __future__ import annotations
@@ -135,7 +134,7 @@ class Figures:
     ap: float | None
 
 
-def iter_images(images: int, boxes: int) -> Iterator[tuple[str, list, list]]:
+def iter_images(images: int, boxes: int, digits: int) -> Iterator[tuple[str, list, list]]:
     """Name, truths and annotations of each image, as (label, x, y, width, height, confidence).
 
     As many annotations as truths: four of five are a truth, moved by some and now and then mislabelled.
@@ -159,16 +158,16 @@ def iter_images(images: int, boxes: int) -> Iterator[tuple[str, list, list]]:
                 zip(
                     said.tolist(),
                     moved.round(2).tolist(),
-                    confidence.round(4).tolist(),
+                    confidence.round(digits).tolist(),
                     strict=True,
                 )
             ),
         )
 
 
-def write_files(images: int, boxes: int) -> dict[str, Path]:
-    """The files of a size, written unless they are there."""
-    stem = f"evaluation-{images}x{boxes}"
+def write_files(images: int, boxes: int, digits: int = 4) -> dict[str, Path]:
+    """The files of a size, written unless they are there; confidences have that many digits."""
+    stem = f"evaluation-{images}x{boxes}" + (f"-{digits}" if digits != 4 else "")
     paths = {
         name: DATA / f"{stem}-{name}.json"
         for name in ("truth", "run", "coco-truth", "coco-results")
@@ -183,7 +182,7 @@ def write_files(images: int, boxes: int) -> dict[str, Path]:
     files["coco-results"].write("[")
     count = 0
     rows: list[dict] = []
-    for number, (image, truths, said) in enumerate(iter_images(images, boxes), 1):
+    for number, (image, truths, said) in enumerate(iter_images(images, boxes, digits), 1):
         rows.append({"id": number, "file_name": image, "width": 640, "height": 480})
         comma = "," if number > 1 else ""
         there = [{"type": "rectangle", "label": f"label_{c:02d}", "bbox": b} for c, b in truths]

@@ -139,10 +139,13 @@ def fix(_rest: list[str]) -> int:
 def bench(rest: list[str]) -> int:
     """Run the benchmark of annotations, or the one that `--files`, `--queries`, … selects."""
     install("dev")
-    for name in ("queries", "embeddings", "evaluation", "convert", "viewer", "backup"):
+    for name in ("queries", "embeddings", "evaluation", "convert", "viewer", "backup", "masks"):
         if f"--{name}" in rest:
             rest.remove(f"--{name}")
             return hand_over(str(Path("benchmarks", f"{name}.py")), *rest)
+    if "--fiftyone" in rest:
+        rest.remove("--fiftyone")
+        return hand_over(str(Path("benchmarks", "beside_fiftyone.py")), *rest)
     name = "files.py" if "--files" in rest else "upload.py"
     return hand_over(str(Path("benchmarks", name)), *rest)
 

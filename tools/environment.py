@@ -19,7 +19,7 @@ TYPESCRIPT = "typescript@7.0.2"  # names its compiled parts exactly, too
 COMPILER = JAVASCRIPT / "node_modules" / "typescript" / "bin" / "tsc"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NO_BROWSER = "no Chromium: the tests of the pages are skipped; on Debian: sudo apt install chromium"
-EXTRAS = "eval,metrics,oidc,otel,parquet,stack"
+EXTRAS = "dask,eval,metrics,oidc,otel,parquet,stack"
 
 TARGETS = {
     "stack": ["--editable", ".[stack]"],

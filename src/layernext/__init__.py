@@ -125,6 +125,7 @@ if TYPE_CHECKING:
         RotatedBox,
         RunLengths,
         RunStatistics,
+        SemanticMask,
         SimilarImage,
         Skeleton,
         SliceScores,
@@ -167,7 +168,7 @@ _HOMES = {
         "ErrorKinds", "Evaluation", "EvaluationInfo", "EvaluationSettings", "Export", "FileRecord", "Geometry", "Grant", "Histogram",
         "ImageAnnotations", "ImageLabel", "ImageTally", "Item", "Keypoints", "LabelAttribute", "LabelClass",
         "LabelScores", "Line", "Mask", "Mode", "ModelRun", "Points", "Polygon", "Project", "Rectangle", "RotatedBox", "RunLengths", "RunStatistics",
-        "SimilarImage", "Skeleton", "SliceScores", "StoredMatches", "StoredTally", "StoredEvaluation", "Task", "User",
+        "SemanticMask", "SimilarImage", "Skeleton", "SliceScores", "StoredMatches", "StoredTally", "StoredEvaluation", "Task", "User",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -263,6 +264,7 @@ __all__ = [
     "RunLengths",
     "RunLogger",
     "RunStatistics",
+    "SemanticMask",
     "SimilarImage",
     "Skeleton",
     "SliceScores",

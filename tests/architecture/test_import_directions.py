@@ -68,6 +68,8 @@ LIBRARIES: dict[str, set[str]] = {
     "alembic": {"layernext.stack.store"},
     "obstore": {"layernext.stack.objects"},
     "prometheus_client": {"layernext.stack.api"},
+    # `layernext serve --engine dask://…`.
+    "distributed": {"layernext.stack.jobs"},
     # The identity provider, which `layernext serve --oidc-issuer` asks.
     "authlib": {"layernext.stack.api"},
     "joserfc": {"layernext.stack.api"},

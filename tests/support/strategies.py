@@ -24,8 +24,10 @@ from layernext.model import (
     Rectangle,
     RotatedBox,
     RunLengths,
+    SemanticMask,
 )
 from layernext.model.geometry.run_lengths import compressed
+from layernext.model.geometry.semantic_mask import SEMANTIC_MASK
 
 # Any Unicode text that UTF-8 can carry; a name has no U+0000.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -88,14 +90,21 @@ annotations: st.SearchStrategy[Annotation] = st.one_of(
     st.builds(ImageLabel, **_common),
     st.builds(Mask, mask=run_lengths, **_common),
     st.builds(Keypoints, keypoints=keypoints, bbox=boxes | st.none(), **_common),
+    st.builds(SemanticMask, mask=run_lengths, **_common),
 )
+
+
+def are_consistent(many: list[Annotation]) -> bool:
+    """Whether the semantic masks of an image have different labels and do not overlap."""
+    masks = [one for one in many if isinstance(one, SemanticMask)]
+    return len(masks) < 2 or not SEMANTIC_MASK.is_set_doubtful(masks)
 
 
 def has_published_shape(annotation: Annotation) -> bool:
     """Whether the published protocol has a shape for it; others are refused by name."""
     if isinstance(annotation, Polygon):
         return not annotation.parts
-    return not isinstance(annotation, ImageLabel | Mask)
+    return not isinstance(annotation, ImageLabel | Mask | SemanticMask)
 
 
 def annotation_sets(
@@ -105,14 +114,14 @@ def annotation_sets(
     return st.builds(
         ImageAnnotations,
         image=image_names,
-        annotations=st.lists(annotations, max_size=4),
+        annotations=st.lists(annotations, max_size=4).filter(are_consistent),
         storage_name=st.none(),
     )
 
 
 def _bounded(one: Annotation) -> Annotation:
     """The same shape near an image: what a format reckons with its coordinates stays finite."""
-    if isinstance(one, ImageLabel | Mask):
+    if isinstance(one, ImageLabel | Mask | SemanticMask):
         return one
     if isinstance(one, Keypoints):
         # Formats have one number of points for a label.
@@ -138,7 +147,7 @@ def samples(
     one = st.builds(
         Sample,
         image=image_names,
-        annotations=st.lists(relabelled.map(_bounded), max_size=4),
+        annotations=st.lists(relabelled.map(_bounded), max_size=4).filter(are_consistent),
         width=st.just(1000),
         height=st.just(800),
         split=st.sampled_from([None, "train", "validation", "test"]),

@@ -43,7 +43,7 @@ def applies(marker: Marker | None, environment: dict[str, str]) -> bool:
 
 def test_every_line_is_an_exact_version():
     """Nothing else stands in the file: no address, no path, no option."""
-    pattern = re.compile(r"[a-z0-9.-]+==[0-9a-z.+]+( ; [a-z_]+ [a-zA-Z0-9_.'<>=! ]+)?")
+    pattern = re.compile(r"[a-z0-9.-]+==[0-9a-z.+]+( ; [a-z_]+ [a-zA-Z0-9_.'<>=!* ]+)?")
     assert [line for line in LINES if not pattern.fullmatch(line)] == []
 
 

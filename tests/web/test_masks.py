@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,6 +52,15 @@ PARTS = Polygon(
 BOX = Rectangle(label="box", bbox=(110, 90, 20, 20))
 
 
+def street(horizon: int) -> Any:
+    """A label map: sky above, road below, a pole on both, and a void stripe at the right."""
+    pixels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    pixels[horizon:] = 1
+    pixels[40:200, 150:170] = 2
+    pixels[:, 300:] = 255
+    return pixels
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Site]:
     """A gray image with masks, in pixels; and the same masks in a run of fractions."""
@@ -66,6 +76,12 @@ def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
         client.upload_modelrun("yard", "pixels", images, progress=False)
         fractions = [ImageAnnotations(image="a.png", annotations=[RING, NOISE])]
         client.upload_modelrun("yard", "fractions", fractions, normalized=True, progress=False)
+        for name, horizon in (("truth", 100), ("map", 120)):
+            with client.model_run("yard", name, ground_truth=name == "truth") as log:
+                log.log("a.png", semantic=street(horizon), names=["sky", "road", "pole"])
+        client.evaluate(
+            collection="yard", run="map", ground_truth="truth", geometry="semantic_mask"
+        )
         wait_for_thumbnails(client)
         (collection,) = client.collections.list()
         yield Site(stack, client, collection.id)
@@ -163,3 +179,43 @@ def test_small_pictures_have_masks(site: Site, open_page) -> None:
     assert 0.3 < ring_share < 0.9
     assert noise_share > 0.2
     assert nothing < 0.2
+
+
+def test_label_maps_are_drawn_and_picked(site: Site, open_page) -> None:
+    """Every label fills its pixels and is picked there; what is void is neither drawn nor picked."""
+    (item,) = site.client.items.iter(collection="yard")
+    visit = open_page(f"/collections/{site.collection_id}/images/{item.id}?run=map")
+    visit.allowed.append("willReadFrequently")
+    page = visit.page
+    expect(page.locator(".annotations li")).to_have_count(3)
+    wait_until(page, READY)
+    settled(page)
+    colors = [color_at(page, *place) for place in ((60, 50), (60, 200), (160, 100))]
+    assert all(40 < color[3] < 120 for color in colors)
+    assert len({tuple(color[:3]) for color in colors}) == 3
+    assert color_at(page, 310, 100)[3] == 0
+    for place, label in (((60, 50), "sky"), ((60, 200), "road"), ((160, 100), "pole")):
+        page.mouse.move(*place_of(page, *place))
+        expect(page.locator(".is-hovered")).to_contain_text(label)
+    page.mouse.move(*place_of(page, 310, 100))
+    expect(page.locator(".is-hovered")).to_have_count(0)
+    page.mouse.click(*place_of(page, 60, 200))
+    row = page.locator(".is-selected")
+    expect(row).to_contain_text("semantic mask")
+    expect(row).to_contain_text(f"{int((street(120) == 1).sum()):,}")
+
+
+def test_numbers_of_label_maps(site: Site, open_page) -> None:
+    """The page of a run shows mIoU and the accuracies, IoU of labels, and a confusion matrix of pixels."""
+    page = open_page(f"/run?collection={site.collection_id}&run=map").page
+    tiles = page.locator(".evaluation .tiles")
+    for title in ("mIoU", "Pixel accuracy", "Mean accuracy"):
+        expect(tiles.first).to_contain_text(title)
+    evaluation = page.locator(".evaluation")
+    expect(evaluation).to_contain_text("the confusion matrix counts pixels")
+    expect(evaluation).not_to_contain_text("What the errors cost")
+    expect(evaluation.locator("th", has_text="IoU").first).to_be_visible()
+    moved = int(((street(100) == 1) & (street(120) == 0)).sum())
+    cell = page.locator(".matrix button", has_text=f"{moved:,}")
+    cell.click()
+    expect(cell).to_have_attribute("aria-pressed", "true")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import signal
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib import resources
 from itertools import islice
 from pathlib import Path
@@ -16,6 +19,17 @@ import typer
 
 from layernext.cli import exit_codes
 from layernext.cli.collections import show_collections
+from layernext.cli.demo_kinds import (
+    KINDS as FURTHER_KINDS,
+)
+from layernext.cli.demo_kinds import (
+    SHIFTS,
+    TRUTH,
+    draw_kinds,
+    kind_scenes,
+    kinds_predicted,
+    kinds_truth,
+)
 from layernext.cli.demo_scene import draw_scenes, predicted, scenes, truth
 from layernext.cli.demo_stack import DemoStack, running_stack, sign_in_link
 from layernext.cli.labels import show_labels
@@ -23,18 +37,26 @@ from layernext.cli.output import own_command, print_json, print_table, tell
 from layernext.cli.runs import KINDS, show_runs
 from layernext.cli.stack_extra import INSTALL, load_stack
 from layernext.client import LayerNextClient
-from layernext.errors import ConfigurationError
+from layernext.errors import ConfigurationError, Conflict
 from layernext.formats import iter_file
-from layernext.model import Geometry, decode_trusted
+from layernext.model import Comparison, EvaluatedGeometry, Geometry, decode_trusted
 
 COLLECTION = "path1/path2/"
 SCENES = "demo/scenes"
+KIND_SCENES = "demo/kinds"
 SAMPLES: list[tuple[str, str, Geometry]] = [
     ("test model v1.0.1", "example_bbox.json", "rectangle"),
     ("test model v1.0.2", "example_polygon.json", "polygon"),
     ("test model v1.0.3", "example_line.json", "line"),
 ]
 GENERATED = [("scenes truth", "truth.json", False), ("scenes model v1", "run.json", True)]
+KIND_RUNS = [(TRUTH, "kinds-truth.json", False), *((run, f"{run}.json", True) for run in SHIFTS)]
+SCORES = ("AP", "accuracy", "macro_f1")
+"""The number to show: the first that an evaluation has."""
+RESAMPLES = 200
+"""Enough for two digits of an interval."""
+COMPARE_TRIES = 20
+"""Each evaluates both runs, by when the stack has inspected further images."""
 
 
 def demo(
@@ -52,7 +74,8 @@ def demo(
     """Show what a stack does, with sample data on a temporary one.
 
     Needs no API key, database or data. Uploads three small sample files, a generated model run and
-    its ground truth; lists, downloads and compares them value by value; and evaluates the run.
+    its ground truth, and two model runs with every further kind of annotation; lists, downloads and compares them
+    value by value; evaluates the runs; and compares two of them.
 
     Examples:
 
@@ -77,10 +100,12 @@ def demo(
         show = Demo(client, Path(folder), images, is_silent=as_json)
         show.upload_samples()
         show.upload_generated()
+        show.upload_kinds()
         show.list_everything()
         results = show.compare()
         same = all(result["identical"] for result in results)
         show.evaluate()
+        show.compare_kinds()
         if as_json:
             print_json({"identical": same, "runs": results})
         if keep:
@@ -147,11 +172,31 @@ class Demo:
             self._tell(f"   {report}")
             self._tell(f"   {report.annotations_per_second:,.0f} annotations/s from file to disk")
 
+    def upload_kinds(self) -> None:
+        """Two model runs and their ground truth with the further kinds of annotations."""
+        every_scene = kind_scenes()
+        self._tell(f"\n3. {', '.join(FURTHER_KINDS)} on {len(every_scene)} further images\n")
+        drawn = self._folder / "kinds"
+        drawn.mkdir()
+        draw_kinds(every_scene, drawn)
+        self._tell(f"   {self._client.files.upload(drawn, 'image', KIND_SCENES, progress=False)}")
+        for run, name, is_model_run in KIND_RUNS:
+            images = [
+                kinds_predicted(scene, run) if is_model_run else kinds_truth(scene)
+                for scene in every_scene
+            ]
+            path = self._folder / name
+            path.write_text(json.dumps({"images": images}))
+            report = self._client.annotations.upload_for_collection(
+                KIND_SCENES, run, path, False, is_model_run, progress=False
+            )
+            self._tell(f"   {report}")
+
     def list_everything(self) -> None:
         """Collections, runs and labels as the stack lists them."""
         if self._is_silent:
             return
-        tell("\n3. What the stack contains now\n")
+        tell("\n4. What the stack contains now\n")
         show_collections(self._client.collections.list())
         tell()
         show_runs(self._client.runs.list())
@@ -163,10 +208,11 @@ class Demo:
         runs: list[tuple[str, str, str, Geometry | None]] = [
             *((COLLECTION, run, name, geometry) for run, name, geometry in SAMPLES),
             *((SCENES, run, name, None) for run, name, _ in GENERATED),
+            *((KIND_SCENES, run, name, None) for run, name, _ in KIND_RUNS),
         ]
         results = [self._compare(*run) for run in runs]
         if not self._is_silent:
-            tell("\n4. Downloaded again and compared with the files, value by value\n")
+            tell("\n5. Downloaded again and compared with the files, value by value\n")
             print_table(
                 ["Run", "Kind", "Images", "Annotations", "Verdict"],
                 [
@@ -183,7 +229,7 @@ class Demo:
         evaluation = self._client.evaluate(
             collection=SCENES, run=run_name, ground_truth=truth_name, progress=False
         )
-        self._tell("\n5. The boxes of that model run, evaluated against its ground truth\n")
+        self._tell("\n6. The boxes of that model run, evaluated against its ground truth\n")
         for name in ("AP", "AP50", "precision", "recall"):
             number = evaluation.summary[name]
             self._tell(f"   {name:10}{'-' if number is None else f'{number:.3f}'}")
@@ -193,6 +239,42 @@ class Demo:
                 f"{tally.false_positives} false, {tally.missed} missed"
             )
 
+    def compare_kinds(self) -> None:
+        """The two runs with the further kinds, compared kind by kind on their ground truth."""
+        run_a, run_b = SHIFTS
+        rows = []
+        with ThreadPoolExecutor(len(FURTHER_KINDS)) as pool:
+            comparisons = pool.map(partial(self._comparison, run_a, run_b), FURTHER_KINDS)
+            for kind, comparison in zip(FURTHER_KINDS, comparisons, strict=True):
+                score = next(score for score in comparison.scores if score.name in SCORES)
+                numbers = [score.a, score.b, score.delta, score.low, score.high]
+                a, b, delta, low, high = ("-" if n is None else f"{n:.3f}" for n in numbers)
+                rows.append([kind, score.name, a, b, delta, f"{low} to {high}"])
+        if not self._is_silent:
+            tell("\n7. Two models on the further kinds, evaluated and compared\n")
+            print_table(
+                ["Kind", "Score", run_a, run_b, "Difference", "95 % of resamples"], rows, "nothing"
+            )
+
+    def _comparison(self, run_a: str, run_b: str, kind: EvaluatedGeometry) -> Comparison:
+        """Compare two runs, again if the stack has meanwhile learned the size of an image.
+
+        Raises:
+            Conflict: that was the case every time.
+        """
+        for _ in range(COMPARE_TRIES):
+            with contextlib.suppress(Conflict):
+                return self._client.compare(
+                    collection=KIND_SCENES,
+                    run_a=run_a,
+                    run_b=run_b,
+                    ground_truth=TRUTH,
+                    geometry=kind,
+                    resamples=RESAMPLES,
+                    progress=False,
+                )
+        raise Conflict("the stack still inspects images", status=409)
+
     def _compare(
         self, collection: str, run: str, name: str, geometry: Geometry | None
     ) -> dict[str, Any]:
@@ -200,7 +282,7 @@ class Demo:
         sent = [decode_trusted(raw, geometry) for raw in iter_file(path)]
         received = list(self._client.iter_annotations(collection, run))
         self._client.download_to_file(collection, [run], back, progress=False)
-        mode = "human" if (run, name, False) in GENERATED else "machine"
+        mode = "human" if (run, name, False) in [*GENERATED, *KIND_RUNS] else "machine"
         return {
             "collection": collection.rstrip("/"),
             "run": run,

@@ -64,6 +64,17 @@ class Housekeeping(OptionGroup):
         Literal["text", "json"],
         typer.Option("--log-format", help="Log as text, or as one JSON object per line."),
     ] = "text"
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine",
+            envvar="LAYERNEXT_ENGINE",
+            show_envvar=True,
+            metavar="ENGINE",
+            help="Where large evaluations, comparisons and statistics are computed: processes (of this machine)"
+            " or the Dask cluster dask://HOST:PORT.",
+        ),
+    ] = "processes"
 
     def settings(self) -> dict[str, Any]:
         """These as settings of the stack."""
@@ -72,6 +83,7 @@ class Housekeeping(OptionGroup):
             "audit_days": self.audit_days,
             "traces": self.traces or None,
             "log_format": self.log_format,
+            "engine": self.engine,
         }
 
 

@@ -29,9 +29,11 @@ from collections.abc import (
 from concurrent.futures import Future
 from typing import Any, ParamSpec, TypeVar
 
+from layernext.client.annotations.logged_shapes import BoxFormat
 from layernext.client.annotations.run_logger import RunLogger
 from layernext.client.cancellation import Cancelled, go_on_unless_cancelled, is_cancelled
 from layernext.client.forks import refresh_after_fork
+from layernext.client.outputs.output import Names
 from layernext.client.reports import UploadReport
 
 Element = TypeVar("Element")
@@ -320,3 +322,16 @@ class AsyncRunLogger:
     async def log(self, image: str, **annotations: Any) -> None:
         """Log one image's annotations; see `RunLogger.log`."""
         await in_thread(self._logger.log, image, **annotations)
+
+    async def log_results(
+        self,
+        results: Any,
+        image: Any = None,
+        *,
+        names: Names | None = None,
+        format: BoxFormat | None = None,
+    ) -> None:
+        """Log what a model returned; see `RunLogger.log_results`. Takes asynchronous iterables, too."""
+        await in_thread_with_source(
+            self._logger.log_results, results, image, names=names, format=format
+        )

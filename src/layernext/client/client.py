@@ -36,6 +36,9 @@ from layernext.client.groups.runs import Runs
 from layernext.client.groups.trash import Trash
 from layernext.client.groups.users import Users
 from layernext.client.other_names import renamed
+from layernext.client.outputs.adapters import check_for_outputs
+from layernext.client.outputs.image_names import GivenNames
+from layernext.client.outputs.output import Names
 from layernext.client.progress import ProgressChoice
 from layernext.client.published_names import PublishedNames
 from layernext.client.reports import DownloadReport, UploadReport
@@ -44,6 +47,7 @@ from layernext.client.run_uploads import (
     mode_of,
     upload_file,
     upload_format,
+    upload_outputs,
     upload_request,
     upload_source,
 )
@@ -261,12 +265,14 @@ class LayerNextClient(PublishedNames, EarlierNames):
         self,
         collection: str | None,
         run: str,
-        source: str | os.PathLike[str] | Iterable[GivenImage],
+        source: str | os.PathLike[str] | Iterable[GivenImage] | Any,
         *,
         geometry: str | None = None,
         ground_truth: bool = False,
         normalized: bool = False,
         format: str | None = None,
+        names: Names | None = None,
+        image_names: GivenNames | None = None,
         images: str | os.PathLike[str] | None = None,
         instances: str | os.PathLike[str] | None = None,
         source_options: SourceOptions | None = None,
@@ -275,24 +281,28 @@ class LayerNextClient(PublishedNames, EarlierNames):
         resume: bool = False,
         progress: ProgressChoice = None,
     ) -> UploadReport:
-        """Upload a run from any iterable of annotation sets, or from a file of any format.
+        """Upload a run from any iterable of annotation sets, from outputs of a model, or from a file of any format.
 
         Args:
             collection: the collection; None if images are named by their unique names.
             run: the run's name.
             source: `ImageAnnotations`, or dictionaries like the images of a file, never all in
-                memory at once; or a file's path.
+                memory at once; or outputs of a model, as `RunLogger.log_results` takes them; or a file's path.
             geometry: that of annotations without a ``type`` (form v1); None for form v2.
             ground_truth: True for ground truth, False for a model run.
             normalized: True if coordinates are fractions of the image's size.
             format: of the file, one of those of `layernext.convert`; None for LayerNext JSON, which is
-                sent unchanged. Data of another format that cannot be read is in the report's ``losses``.
+                sent unchanged. Data of another format that cannot be read is in the report's ``losses``. Of outputs
+                of a model: the layout of their boxes.
+            names: of outputs of a model: labels by class number, if the outputs do not have them.
+            image_names: of outputs of a model: names of their images, if the outputs do not have them; as ``image``
+                of `RunLogger.log_results`.
             images: with `format`: folder with the images, if the format does not contain their sizes.
             instances: with ``format="coco-results"``: the COCO file whose ids the results use.
             source_options: with `format`: label rules, the scale of scores, class names, and whether
                 annotations that are not valid are skipped; and whether to match names of images that other tools
                 changed.
-            strict: with `format`: refuse data that cannot be read.
+            strict: with `format` or outputs of a model: refuse data that cannot be read.
             validate: for files only; an iterable is checked batch by batch.
             resume, progress: as in `upload_modelrun_from_json`, and so are the errors.
 
@@ -303,25 +313,33 @@ class LayerNextClient(PublishedNames, EarlierNames):
         """
         shape = None if geometry is None else check_geometry(geometry)
         request = upload_request(collection, run, shape, not ground_truth, normalized)
-        if format is not None:
-            if not isinstance(source, str | os.PathLike) or normalized or geometry is not None:
+        if not isinstance(source, str | os.PathLike):
+            are_outputs, elements = check_for_outputs(source)
+            if are_outputs:
+                if geometry is not None:
+                    raise ConfigurationError(
+                        "outputs of a model define the geometry: omit `geometry`"
+                    )
+                return upload_outputs(
+                    self._connection,
+                    request,
+                    elements,
+                    image_names=image_names,
+                    names=names,
+                    box_format=format,
+                    strict=strict,
+                    resume=resume,
+                    progress=progress,
+                )
+            if format is not None:
                 raise ConfigurationError(
                     "`format` is for files and folders, which define geometry and units themselves"
                 )
-            path, options = Path(source), source_options or SourceOptions()
-            return upload_format(
-                self._connection,
-                request,
-                path,
-                format_reader(path, get_format(format).name, options, images, instances),
-                rules=options.label_rules,
-                match_names=options.match_names,
-                strict=strict,
-                validate=validate,
-                resume=resume,
-                progress=progress,
+            images_source = ItemSource(elements, shape)
+            return upload_source(
+                self._connection, request, images_source, resume=resume, progress=progress
             )
-        if isinstance(source, str | os.PathLike):
+        if format is None:
             return upload_file(
                 self._connection,
                 request,
@@ -330,9 +348,22 @@ class LayerNextClient(PublishedNames, EarlierNames):
                 resume=resume,
                 progress=progress,
             )
-        images_source = ItemSource(source, shape)
-        return upload_source(
-            self._connection, request, images_source, resume=resume, progress=progress
+        if normalized or geometry is not None:
+            raise ConfigurationError(
+                "`format` is for files and folders, which define geometry and units themselves"
+            )
+        path, options = Path(source), source_options or SourceOptions()
+        return upload_format(
+            self._connection,
+            request,
+            path,
+            format_reader(path, get_format(format).name, options, images, instances),
+            rules=options.label_rules,
+            match_names=options.match_names,
+            strict=strict,
+            validate=validate,
+            resume=resume,
+            progress=progress,
         )
 
     def model_run(
@@ -450,8 +481,8 @@ class LayerNextClient(PublishedNames, EarlierNames):
             ground_truth: name of a ground truth; or of a model run, to see how far two disagree.
             collection: id or name of the collection; or else
             dataset_version: id of a dataset version, and `split` of it, None for all.
-            geometry: ``rectangle``, ``polygon``, ``line``, ``mask``, ``rotated_box``, ``image_label`` or
-                ``keypoints``.
+            geometry: ``rectangle``, ``polygon``, ``line``, ``mask``, ``rotated_box``, ``image_label``,
+                ``keypoints`` or ``semantic_mask``.
             run_mode, truth_mode: ``machine`` or ``human``, if a model run and a ground truth
                 have the same name.
             again: compute even if a current result exists.

@@ -6,11 +6,16 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from layernext.client.annotations.logged_shapes import check_box_format
+from layernext.client.annotations.run_logger import RunLogger
 from layernext.client.annotations.sources import FileSource, FormatSource, Source, Validate
 from layernext.client.connection import Connection
+from layernext.client.outputs.image_names import GivenNames
+from layernext.client.outputs.output import Names
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import UploadReport
 from layernext.errors import DataError, NotFound, Problem
@@ -155,6 +160,31 @@ def upload_format(
         skipped=source.losses.problems.count,
         problems=[str(problem) for problem in source.losses.problems.entries],
     )
+
+
+def upload_outputs(
+    connection: Connection,
+    request: UploadRequest,
+    outputs: Any,
+    *,
+    image_names: GivenNames | None,
+    names: Names | None,
+    box_format: str | None,
+    strict: bool,
+    resume: bool,
+    progress: ProgressChoice,
+) -> UploadReport:
+    """Upload outputs of a model; see `RunLogger.log_results`."""
+    layout = None if box_format is None else check_box_format(box_format)
+
+    def send(source: Source) -> UploadReport:
+        return upload_source(connection, request, source, resume=resume, progress=progress)
+
+    run = RunLogger(send, is_normalized=request.normalized, strict=strict)
+    with run:
+        run.log_results(outputs, image_names, names=names, format=layout)
+    assert run.report is not None  # noqa: S101 - the block ended well
+    return run.report
 
 
 def declared_classes(classes: Classes, rules: LabelRules | None) -> list[LabelClass]:

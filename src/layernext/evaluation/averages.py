@@ -137,6 +137,8 @@ INTEGRALS: dict[Protocol, Integral] = {
     "chamfer": area_integral,
     "classification": area_integral,
     "oks": coco_integral,
+    "semantic": area_integral,
+    "panoptic": area_integral,
 }
 
 

@@ -21,10 +21,10 @@ import numpy as np
 from msgspec import Struct
 
 from layernext.evaluation.averages import Averages, iter_labels, summary
-from layernext.evaluation.classification import Classification
 from layernext.evaluation.columns import FloatArray, IndexArray
 from layernext.evaluation.lane_scores import lane_scores, match_lanes
 from layernext.evaluation.parts import Part
+from layernext.evaluation.protocol_scores import scores_of_protocol
 from layernext.evaluation.tallies import outcome
 from layernext.model import EvaluationSettings, Protocol
 
@@ -177,9 +177,7 @@ class WeightedScores:
         ]
         self._sums = np.stack(sums).astype(np.float64)
         self._lane_hits: FloatArray | None = None
-        self._classification: Classification | None = None
-        if settings.protocol == "classification":
-            self._classification = Classification.of(part, settings, label_count, confidence)
+        self._special = scores_of_protocol(part, settings, label_count, confidence)
         if settings.protocol == "lane-f1":
             lanes = match_lanes(part, settings, confidence)
             hits = [
@@ -189,8 +187,8 @@ class WeightedScores:
 
     def __call__(self, weights: FloatArray) -> Scores:
         """The numbers by name, with these (I,) weights."""
-        if self._classification is not None:
-            numbers = self._classification.numbers(weights)
+        if self._special is not None:
+            numbers = self._special.numbers(weights)
         else:
             numbers = self._lanes(weights) | summary(self._averages(weights), self._settings)
         scores = {name: np.nan if value is None else value for name, value in numbers.items()}

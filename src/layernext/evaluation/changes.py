@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import msgspec
 import numpy as np
+from msgspec import Struct
 
 from layernext.evaluation.columns import Columns, FloatArray, Source
 from layernext.evaluation.packing import AnySet, LabelCodes, Packer
@@ -61,10 +63,9 @@ class RunPairing:
 
     def _new_packers(self) -> tuple[Packer, Packer]:
         self._labels = LabelCodes()
-        geometry = self.settings.geometry
         return (
-            Packer(geometry, self._labels, is_truth=False),
-            Packer(geometry, self._labels, is_truth=False),
+            Packer(self.settings, self._labels, is_truth=False),
+            Packer(self.settings, self._labels, is_truth=False),
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -275,5 +276,16 @@ def _differ(a: Columns, b: Columns, of_a: Any, of_b: Any) -> Any:
         return (a.shapes[of_a] != boxes[of_b]).any(axis=1)
     pairs = zip(of_a.tolist(), of_b.tolist(), strict=True)
     return np.array(
-        [not np.array_equal(a.shapes[first], b.shapes[second]) for first, second in pairs], bool
+        [not _is_same(a.shapes[first], b.shapes[second]) for first, second in pairs], bool
     )
+
+
+def _is_same(shape: Any, other: Any) -> bool:
+    """Whether two shapes have the same numbers; one may have parts, and the other not."""
+    if isinstance(shape, Struct | np.ndarray) and type(shape) is not type(other):
+        return False
+    if isinstance(shape, Struct):
+        return _is_same(msgspec.structs.astuple(shape), msgspec.structs.astuple(other))
+    if isinstance(shape, list | tuple) and isinstance(other, list | tuple):
+        return len(shape) == len(other) and all(map(_is_same, shape, other))
+    return np.array_equal(shape, other)

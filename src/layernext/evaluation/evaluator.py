@@ -25,6 +25,7 @@ from layernext.evaluation.federated import Checked, Frequency, frequencies, freq
 from layernext.evaluation.lane_scores import LaneMatches, match_lanes
 from layernext.evaluation.packing import AnySet, LabelCodes, Packer, metadata_key
 from layernext.evaluation.parts import Part, concatenate, in_order, match_batch, relabelled
+from layernext.evaluation.protocol_scores import ProtocolScores, scores_of_protocol
 from layernext.evaluation.similarity import measure_for
 from layernext.evaluation.slices import slice_scores
 from layernext.evaluation.tallies import Outcome, confusion_matrix, iter_tallies, outcome
@@ -96,11 +97,10 @@ class Evaluator:
         self._without_confidence = 0
 
     def _new_packers(self) -> tuple[Packer, Packer]:
-        geometry = self.settings.geometry
         values = self._values if self.settings.slices else None
         truths, runs = (
             Packer(
-                geometry,
+                self.settings,
                 self._labels,
                 is_truth=is_truth,
                 values=values,
@@ -280,17 +280,18 @@ class Evaluator:
         outcomes = outcome(part, self.settings, confidence or 0.0)
         lanes = self._lanes(part, confidence or 0.0)
         overall = _scores(outcomes, slice(None), slice(None), part, self._sign)
-        labeling = self._classification(part, confidence or 0.0)
+        special = scores_of_protocol(part, self.settings, len(labels), confidence or 0.0)
         is_counted = ~part.is_ignored
-        if labeling is not None and labeling.is_single:
+        if isinstance(special, Classification) and special.is_single:
             is_counted = outcomes.counts
         counted = part.score[is_counted]
         has_confidence = len(counted) > 0 and not self._without_confidence
         return Evaluation(
             settings=self.settings,
             summary=(
-                labeling.numbers(np.ones(len(self._images))) | _rates(overall, _LABEL_RATES)
-                if labeling
+                special.numbers(np.ones(len(self._images)))
+                | _rates(overall, _LABEL_RATES if isinstance(special, Classification) else _RATES)
+                if special
                 else (lanes.scores(self.settings) if lanes else {})
                 | summary(means, self.settings)
                 | (frequency_summary(means, groups) if groups else {})
@@ -298,8 +299,8 @@ class Evaluator:
             ),
             confidence=confidence,
             counts=self._all_counts(part),
-            labels=self._of_images(
-                labeling,
+            labels=self._with_scores(
+                special,
                 [
                     replace(
                         self._label_scores(
@@ -311,16 +312,14 @@ class Evaluator:
                 ],
             ),
             curves=[everything[0], *(points for points, _ in single)],
-            confusion=confusion_matrix(
-                part, outcomes, labels, self._match_threshold, confidence or 0.0
-            ),
+            confusion=confusion_matrix(part, outcomes, labels, self.settings, confidence or 0.0),
             calibration=(
                 calibration(counted, part.matched_truth[is_counted] >= 0, self.settings.bins)
                 if has_confidence
                 else None
             ),
             errors=None
-            if labeling
+            if special
             else error_kinds(part, len(labels), integral_for(self.settings), self._background),
             slices=slice_scores(part, outcomes, list(self._values), self.settings),
         )
@@ -336,12 +335,7 @@ class Evaluator:
             best = self._curve(None, part, np.argsort(-part.score, kind="stable"))[1]
             confidence = self._confidence(part, best) or 0.0
         outcomes = outcome(part, self.settings, confidence)
-        yield from iter_tallies(part, outcomes, list(self._labels), self._images, self._sign)
-
-    @property
-    def _match_threshold(self) -> float:
-        assert self.settings.match_threshold is not None  # noqa: S101 - they are completed
-        return self.settings.match_threshold
+        yield from iter_tallies(part, outcomes, list(self._labels), self._images, self.settings)
 
     @property
     def _background(self) -> float:
@@ -369,28 +363,30 @@ class Evaluator:
     def _confidence(self, part: Part, best: Best | None) -> float | None:
         """The confidence of tables: the requested one, or the best for F1.
 
-        Of a classifier every image's best label is the answer, however confident.
+        Of a classifier every image's best label is the answer, however confident; of a label map every pixel's.
         """
         if self.settings.confidence is not None:
             return self.settings.confidence
         if self.settings.protocol == "classification" and is_single_label(part):
             return 0.0
+        if self.settings.protocol in {"semantic", "panoptic"}:
+            return 0.0
         return best.confidence if best is not None else None
 
-    def _classification(self, part: Part, confidence: float) -> Classification | None:
-        if self.settings.protocol != "classification":
-            return None
-        return Classification.of(part, self.settings, len(self._labels), confidence)
-
-    def _of_images(
-        self, labeling: Classification | None, labels: list[LabelScores]
+    def _with_scores(
+        self, special: ProtocolScores | None, labels: list[LabelScores]
     ) -> list[LabelScores]:
         """The numbers of each label; those of labels of images by the ranking of all images."""
-        if labeling is None:
+        if special is None:
             return labels
+        if not isinstance(special, Classification):
+            rows = special.by_label(np.ones(len(self._images)))
+            return [
+                replace(label, scores=scores) for label, scores in zip(labels, rows, strict=True)
+            ]
         averages_of, areas_of = (
             [None if np.isnan(value) else float(value) for value in values]
-            for values in labeling.by_label(np.ones(len(self._images)))
+            for values in special.by_label(np.ones(len(self._images)))
         )
         return [
             replace(label, mean_similarity=None, scores={"AP": average, "AUC": area})

@@ -52,9 +52,9 @@ def match_image(
     labels = LabelCodes()
     sides = []
     positions = []
-    kinds = evaluated_kinds(whole.geometry)
+    kinds = evaluated_kinds(whole)
     for is_truth, annotation_set in ((True, truth), (False, run)):
-        packer = Packer(whole.geometry, labels, is_truth=is_truth)
+        packer = Packer(whole, labels, is_truth=is_truth)
         image_wh = packer.add(
             annotation_set, Source(), image_wh, annotation_set.image if annotation_set else ""
         )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from layernext.errors import DataError, Problem
 from layernext.evaluation.columns import Columns, Flags, Source
 from layernext.evaluation.similarity import SIMILARITIES, evaluated_kinds
-from layernext.model import KINDS, EvaluatedGeometry, ImageAnnotations, find_image_problems
+from layernext.model import KINDS, EvaluationSettings, ImageAnnotations, find_image_problems
 
 
 class _Annotation(Struct, gc=False):
@@ -41,16 +41,18 @@ _VALUES: list[tuple[str, Any, Any]] = [
 
 
 @cache
-def _decoder(geometry: str, *, has_flags: bool, has_values: bool) -> Callable[[bytes], Any]:
+def _decoder(
+    kinds: tuple[str, ...], *, has_flags: bool, has_values: bool
+) -> Callable[[bytes], Any]:
     """Decodes of an image what is packed.
 
     Args:
-        geometry: whose coordinates are decoded; annotations of others are without.
+        kinds: whose coordinates are decoded; annotations of others are without.
         has_flags: decode the metadata that says what does not count.
         has_values: decode all attributes and metadata.
     """
     types: dict[str, Any] = {}
-    for name in evaluated_kinds(geometry):
+    for name in kinds:
         types |= KINDS[name].types
     fields: list[Any] = [(key, coordinates | None, None) for key, coordinates in types.items()]
     fields += _VALUES if has_values else _FLAGS if has_flags else []
@@ -87,7 +89,7 @@ class Packer:
     """Gathers the sets of one side of a batch.
 
     Args:
-        geometry: of the annotations to gather; others are counted in `other_geometry`.
+        settings: completed; annotations that it does not evaluate are counted in `other_geometry`.
         labels: shared with the other side.
         is_truth: whether metadata says what does not count.
         values: codes of attributes' values, by `attribute_key`; None if they are not needed.
@@ -96,7 +98,7 @@ class Packer:
 
     def __init__(
         self,
-        geometry: EvaluatedGeometry,
+        settings: EvaluationSettings,
         labels: LabelCodes,
         *,
         is_truth: bool,
@@ -104,13 +106,12 @@ class Packer:
         names: Sequence[str] = (),
     ) -> None:
         self._values, self._names = values, set(names)
-        self._geometry = geometry
-        self._kinds = evaluated_kinds(geometry)
-        self._has_masks = "mask" in self._kinds
+        self._kinds = evaluated_kinds(settings)
+        self._has_masks = any(KINDS[name].key == "mask" for name in self._kinds)
         self._labels = labels
         self._is_truth = is_truth
-        self._has_places = KINDS[geometry].key is not None
-        self._shapes = SIMILARITIES[geometry].gatherer()
+        self._has_places = KINDS[settings.geometry].key is not None
+        self._shapes = SIMILARITIES[settings.geometry].gatherer()
         self.other_geometry = 0
         self.without_confidence = 0
         self._clear()
@@ -223,7 +224,7 @@ class Packer:
 
     def _decode(self, raw: bytes | memoryview, source: Source, image: str) -> Any:
         decode: Callable[..., Any] = _decoder(
-            self._geometry,
+            self._kinds,
             has_flags=self._is_truth or source.is_coco,
             has_values=self._values is not None,
         )

@@ -25,7 +25,7 @@ from layernext.evaluation.matching import (
     repeat_bits,
     threshold_bits,
 )
-from layernext.evaluation.similarity import Measure, Pairs
+from layernext.evaluation.similarity import Measure, Pairs, pixel_cells, stuff_labels
 from layernext.model import EvaluationSettings
 
 Int32Array = NDArray[np.int32]
@@ -52,7 +52,10 @@ class Part(Struct):
         pair_run, pair_truth, pair_similarity: (P,) pairs of different labels at the match threshold
             whose annotation found no truth of its own label.
         own_run, own_truth, own_similarity: (Q,) pairs of the same label that overlap at all; only
-            for ``lane-f1``, which matches them again at each confidence.
+            for ``lane-f1``, which matches them again at each confidence, and for ``panoptic``.
+        pixel_image, pixel_truth, pixel_run, pixel_count: (C,) pixels by label of the truth and of the run, -1 for
+            none; only for ``semantic``.
+        truth_stuff, run_stuff: labels of semantic masks of either side; only for ``panoptic``.
         tag_kind, tag_row, tag_value: (V,) values for tables by part: of annotations of the run (0),
             truths (1) and images (2); which one; and the code of the value.
     """
@@ -78,6 +81,12 @@ class Part(Struct):
     own_run: Int32Array
     own_truth: Int32Array
     own_similarity: FloatArray
+    pixel_image: Int32Array
+    pixel_truth: Int32Array
+    pixel_run: Int32Array
+    pixel_count: NDArray[np.int64]
+    truth_stuff: Int32Array
+    run_stuff: Int32Array
     tag_kind: NDArray[np.uint8]
     tag_row: Int32Array
     tag_value: Int32Array
@@ -88,8 +97,9 @@ CLAIM_PROTOCOLS = {"voc", "voc2007", "chamfer"}
 
 _RUN_INDEXES = ("found_by", "pair_run", "own_run")
 _TRUTH_INDEXES = ("matched_truth", "about", "pair_truth", "own_truth")
-_IMAGE_INDEXES = ("image", "truth_image")
-_LABELS = ("label", "truth_label")
+_IMAGE_INDEXES = ("image", "truth_image", "pixel_image")
+_LABELS = ("label", "truth_label", "pixel_truth", "pixel_run", "truth_stuff", "run_stuff")
+_PIXELS = ("pixel_image", "pixel_truth", "pixel_run", "pixel_count")
 _TAGS = ("tag_kind", "tag_row", "tag_value")
 _PAIRS = ("pair_run", "pair_truth", "pair_similarity")
 _OWN = ("own_run", "own_truth", "own_similarity")
@@ -131,7 +141,7 @@ def in_order(part: Part, new_numbers: IndexArray) -> Part:
     run = np.lexsort((part.label, image))
     truth = np.argsort(new_numbers[part.truth_image], kind="stable")
     columns = {field.name: getattr(part, field.name) for field in struct_fields(Part)}
-    columns |= {"image": image, "truth_image": new_numbers[part.truth_image]}
+    columns |= {name: new_numbers[columns[name]] for name in _IMAGE_INDEXES}
     columns |= {name: _moved(columns[name], run) for name in _RUN_INDEXES}
     columns |= {name: _moved(columns[name], truth) for name in _TRUTH_INDEXES}
     pair = np.lexsort((columns["pair_truth"], columns["pair_run"]))
@@ -143,6 +153,9 @@ def in_order(part: Part, new_numbers: IndexArray) -> Part:
     tag = np.lexsort((part.tag_value, columns["tag_row"], part.tag_kind))
     orders = dict.fromkeys(_PAIRS, pair) | dict.fromkeys(_OWN, same_label)
     orders |= dict.fromkeys(_TRUTHS, truth) | dict.fromkeys(_TAGS, tag)
+    pixel = np.lexsort((part.pixel_run, part.pixel_truth, columns["pixel_image"]))
+    orders |= dict.fromkeys(_PIXELS, pixel)
+    orders |= {name: np.argsort(columns[name]) for name in ("truth_stuff", "run_stuff")}
     for name, values in columns.items():
         columns[name] = values[orders.get(name, run)].astype(getattr(part, name).dtype)
     return Part(**columns)
@@ -158,7 +171,8 @@ def _moved(indexes: Int32Array, order: IndexArray) -> Int32Array:
 
 def relabelled(part: Part, codes: Int32Array, values: Int32Array) -> Part:
     """The part with other codes for labels and values: the new one for each old one."""
-    changed: dict[str, Any] = {name: codes[getattr(part, name)] for name in _LABELS}
+    none_last = np.append(codes, np.int32(-1))
+    changed: dict[str, Any] = {name: none_last[getattr(part, name)] for name in _LABELS}
     return replace(part, tag_value=values[part.tag_value], **changed)
 
 
@@ -216,7 +230,7 @@ def match_batch(
     error, about = kinds_of(countable, run, truth, is_wrong, match_threshold, background_threshold)
     is_other = run.label[countable.run] != truth.label[countable.truth]
     other = countable.where(is_other & (countable.similarity >= match_threshold))
-    same_label = same if is_lanes else Pairs.none()
+    same_label = same if is_lanes or settings.protocol == "panoptic" else Pairs.none()
     return Part(
         image=run.image.astype(np.int32),
         label=run.label.astype(np.int32),
@@ -239,8 +253,29 @@ def match_batch(
         own_run=same_label.run.astype(np.int32),
         own_truth=same_label.truth.astype(np.int32),
         own_similarity=same_label.similarity,
+        **_pixels(run, truth, settings),
         **_tags(run, truth, image_values),
     )
+
+
+def _pixels(run: Columns, truth: Columns, settings: EvaluationSettings) -> dict[str, Any]:
+    """The columns of pixels and of stuff, which two protocols have."""
+    cells = np.zeros((4, 0), np.int64)
+    truth_stuff: IndexArray = np.zeros(0, np.int64)
+    run_stuff: IndexArray = np.zeros(0, np.int64)
+    if settings.protocol == "semantic":
+        cells = pixel_cells(run, truth)
+    elif settings.protocol == "panoptic":
+        truth_stuff, run_stuff = stuff_labels(truth), stuff_labels(run)
+    image, truth_label, run_label = cells[:3].astype(np.int32)
+    return {
+        "pixel_image": image,
+        "pixel_truth": truth_label,
+        "pixel_run": run_label,
+        "pixel_count": cells[3],
+        "truth_stuff": truth_stuff.astype(np.int32),
+        "run_stuff": run_stuff.astype(np.int32),
+    }
 
 
 def _tags(run: Columns, truth: Columns, image_values: Sequence[tuple[int, int]]) -> dict[str, Any]:

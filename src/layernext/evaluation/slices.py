@@ -10,8 +10,8 @@ import numpy as np
 from msgspec.structs import replace
 
 from layernext.evaluation.averages import averages, mean
-from layernext.evaluation.classification import Classification
 from layernext.evaluation.parts import BoolArray, Int32Array, Part
+from layernext.evaluation.protocol_scores import scores_of_protocol
 from layernext.evaluation.tallies import Outcome
 from layernext.model import EvaluationSettings, SliceScores
 
@@ -126,12 +126,12 @@ def _averages(
 ) -> dict[str, float | None]:
     """Averages over all sizes, as if there were only these images."""
     labels = 1 + int(max(part.label.max(initial=-1), part.truth_label.max(initial=-1)))
-    if settings.protocol == "classification":
+    special = scores_of_protocol(part, settings, labels, settings.confidence or 0.0)
+    if special is not None:
         images = (part.image, part.truth_image, members)
         weights = np.zeros(1 + max(int(numbers.max(initial=0)) for numbers in images))
         weights[members] = 1.0
-        classification = Classification.of(part, settings, labels, settings.confidence or 0.0)
-        return classification.numbers(weights)
+        return special.numbers(weights)
     runs: BoolArray = np.isin(part.image, members)
     truths: BoolArray = np.isin(part.truth_image, members)
     columns: dict[str, Any] = {

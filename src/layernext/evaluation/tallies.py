@@ -11,6 +11,7 @@ from layernext.evaluation.classification import find_answers
 from layernext.evaluation.columns import IndexArray
 from layernext.evaluation.matching import match_greedily
 from layernext.evaluation.parts import BoolArray, Part
+from layernext.evaluation.segmentation import SemanticScores
 from layernext.evaluation.similarity import Pairs
 from layernext.model import ConfusionMatrix, EvaluationSettings, ImageTally
 
@@ -93,23 +94,49 @@ def confusions(part: Part, outcomes: Outcome, label_count: int) -> tuple[IndexAr
     return tuple(np.concatenate(rows).astype(np.int64) for rows in (images, truths, runs))
 
 
+def _pixel_confusions(part: Part, label_count: int) -> tuple[IndexArray, ...]:
+    """Image, label of the truth, label of the run and how many pixels; not those where the truth is void."""
+    said = np.where(part.pixel_run < 0, label_count, part.pixel_run)
+    return part.pixel_image, part.pixel_truth, said, part.pixel_count
+
+
+def _counted_confusions(
+    part: Part, outcomes: Outcome, label_count: int, settings: EvaluationSettings
+) -> tuple[IndexArray, ...]:
+    """Image, label of the truth, label of the run, and how often: annotations, or pixels of label maps."""
+    if settings.protocol == "semantic":
+        return _pixel_confusions(part, label_count)
+    columns = confusions(part, outcomes, label_count)
+    return (*columns, np.ones(len(columns[0]), np.int64))
+
+
 def confusion_matrix(
-    part: Part, outcomes: Outcome, labels: Sequence[str], threshold: float, confidence: float
+    part: Part,
+    outcomes: Outcome,
+    labels: Sequence[str],
+    settings: EvaluationSettings,
+    confidence: float,
 ) -> ConfusionMatrix:
     """The confusion matrix; `labels` by code."""
     size = len(labels) + 1
-    _, truths, runs = confusions(part, outcomes, len(labels))
-    counts = np.bincount(truths * size + runs, minlength=size * size).reshape(size, size)
+    _, truths, runs, times = _counted_confusions(part, outcomes, len(labels), settings)
+    counts = np.zeros(size * size, np.int64)
+    np.add.at(counts, truths.astype(np.int64) * size + runs, times)
+    assert settings.match_threshold is not None  # noqa: S101 - they are completed
     return ConfusionMatrix(
         labels=list(labels),
-        counts=counts.tolist(),
-        match_threshold=threshold,
+        counts=counts.reshape(size, size).tolist(),
+        match_threshold=settings.match_threshold,
         confidence=confidence,
     )
 
 
 def iter_tallies(
-    part: Part, outcomes: Outcome, labels: Sequence[str], images: Sequence[str], sign: float
+    part: Part,
+    outcomes: Outcome,
+    labels: Sequence[str],
+    images: Sequence[str],
+    settings: EvaluationSettings,
 ) -> Iterator[ImageTally]:
     """The tally of each image.
 
@@ -118,9 +145,10 @@ def iter_tallies(
         outcomes: at the wanted confidence.
         labels: by code.
         images: names by number.
-        sign: -1 where similarities are negated distances.
+        settings: completed.
     """
     count = len(images)
+    sign = -1.0 if settings.is_distance else 1.0
     right = np.flatnonzero(outcomes.is_right)
 
     def counted(image: IndexArray) -> IndexArray:
@@ -131,9 +159,16 @@ def iter_tallies(
     hits = counted(part.image[right])
     mislabelled = counted(part.image[outcomes.taken_for >= 0])
     sums = np.bincount(part.image[right], sign * part.similarity[right], count)
-    image, truth_label, run_label = confusions(part, outcomes, len(labels))
+    *cells, times = _counted_confusions(part, outcomes, len(labels), settings)
     names: list[str | None] = [*labels, None]
-    keys, repeats = np.unique(np.stack([image, truth_label, run_label]), axis=1, return_counts=True)
+    keys, which = np.unique(np.stack(cells), axis=1, return_inverse=True)
+    repeats = np.zeros(keys.shape[1], np.int64)
+    np.add.at(repeats, which.ravel(), times)
+    similarity: list[float | None] = [
+        float(total / hit) if hit else None for total, hit in zip(sums, hits, strict=True)
+    ]
+    if settings.protocol == "semantic":
+        similarity = SemanticScores.of(part, len(labels)).of_images(count)
     bounds = np.searchsorted(keys[0], np.arange(count + 1))
     for number in range(count):
         rows = slice(bounds[number], bounds[number + 1])
@@ -147,11 +182,11 @@ def iter_tallies(
             false_positives=int(annotations[number]) - hit,
             missed=int(truths[number]) - hit,
             mislabelled=int(mislabelled[number]),
-            mean_similarity=float(sums[number] / hit) if hit else None,
+            mean_similarity=similarity[number],
             f1=2 * hit / involved if involved else None,
             confusion=[
-                (names[truth_name], names[said], int(times))
-                for truth_name, said, times in zip(
+                (names[truth_name], names[said], int(repeat))
+                for truth_name, said, repeat in zip(
                     keys[1, rows], keys[2, rows], repeats[rows], strict=True
                 )
             ],

@@ -48,6 +48,7 @@ class _Head(Struct):
     """What a file of instances has, apart from images and annotations, which are spilled."""
 
     labels: dict[Id, Label]
+    stuff: set[Id]
     has_images: bool = False
     has_categories: bool = False
 
@@ -81,7 +82,8 @@ def read_coco(
     """
     scores = scores or Scores()
     with Spill() as spill:
-        labels = _gather(path, spill, losses, has_supercategories, classes or Classes()).labels
+        head = _gather(path, spill, losses, has_supercategories, classes or Classes())
+        labels = head.labels
         for raw_image, pieces in spill.groups():
             image = read_image(raw_image, str(path))
             width, height = sides_of(image)
@@ -92,7 +94,7 @@ def read_coco(
                     where = f"{path}: annotations[{number}]"
                     if b'"segments_info"' in raw:
                         annotations += read_segments(
-                            raw, labels, path, where, losses, (width, height)
+                            raw, labels, head.stuff, path, where, losses, (width, height)
                         )
                         continue
                     annotation = read_annotation(
@@ -110,7 +112,7 @@ def read_coco(
 
 
 def _gather(path: Path, spill: Spill, losses: Losses, has_super: bool, classes: Classes) -> _Head:
-    head = _Head({})
+    head = _Head({}, set())
     with open_decompressed(path) as stream:
         window = JsonWindow(stream, str(path))
         for key in iter_unique_members(window, "an object with `images` and `categories`"):
@@ -121,7 +123,7 @@ def _gather(path: Path, spill: Spill, losses: Losses, has_super: bool, classes: 
                 gather_annotations(path, window, spill, losses)
             elif key == "categories":
                 head.has_categories = True
-                gather_labels(path, window, head.labels, losses, has_super, classes)
+                gather_labels(path, window, head.labels, losses, has_super, classes, head.stuff)
             else:
                 window.value()
         expect_end(window)

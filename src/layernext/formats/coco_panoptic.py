@@ -1,5 +1,6 @@
 """COCO panoptic: the segments of an image, whose pixels are in a PNG beside the file.
 
+Segments of things are masks, those of stuff (categories whose ``isthing`` is 0) semantic masks.
 A pixel's color is the id of its segment: red plus 256 times green plus 65,536 times blue. The PNGs are in a folder of
 the name of the JSON file, as COCO's own are, or beside it. Source: cocodataset.org (data format).
 """
@@ -12,16 +13,16 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from layernext.errors import ConfigurationError, FormatError, Problem
+from layernext.errors import DataError
 from layernext.formats.coco_records import ImageSize, Label, decode_row, read_annotation
 from layernext.formats.core.json_stream import check_keys
+from layernext.formats.core.label_maps import mask_of_color, open_turned
 from layernext.formats.core.losses import Losses
-from layernext.formats.core.pixels import MAX_PIXELS
 from layernext.formats.core.scores import Scores
+from layernext.formats.core.semantic import with_whole_labels
 from layernext.formats.core.spill import Id
-from layernext.model import Annotation, mask_of_pixels
-
-_INSIDE = bytes([0] * 255 + [1])
+from layernext.formats.core.targets import safe_relative
+from layernext.model import Annotation, Mask, SemanticMask
 
 
 class _Segments(Struct, gc=False):
@@ -33,13 +34,22 @@ _decode_segments = msgspec.json.Decoder(_Segments)
 
 
 def read_segments(
-    raw: bytes, labels: dict[Id, Label], path: Path, where: str, losses: Losses, size: ImageSize
+    raw: bytes,
+    labels: dict[Id, Label],
+    stuff: set[Id],
+    path: Path,
+    where: str,
+    losses: Losses,
+    size: ImageSize,
 ) -> list[Annotation]:
-    """The segments of an image: masks, or their boxes where the PNG is not there, which is a loss.
+    """The segments of an image.
+
+    Where the PNG is not there, things are their boxes and stuff is left out; both are losses.
 
     Args:
         raw: the entry as it is in the file.
         labels: the labels by category id.
+        stuff: ids of categories whose segments are semantic masks.
         path: the JSON file.
         where: the location of the entry, for messages.
         losses: counts segments without pixels.
@@ -57,60 +67,60 @@ def read_segments(
         location = f"{where}.segments_info[{number}]"
         with losses.problems:
             segmentation = _segmentation(bands, fields.get("id"))
+            category_id = fields.get("category_id")
+            is_stuff = isinstance(category_id, int | float | str) and category_id in stuff
+            if segmentation is None and is_stuff:
+                losses.note_shape("the pixels of a panoptic segment of stuff", location)
+                continue
             if segmentation is None:
                 losses.note_shape("the pixels of a panoptic segment; its box is", location)
             content = fields | {"image_id": 0, "segmentation": segmentation}
             annotation = read_annotation(
                 msgspec.json.encode(content), labels, location, losses, Scores(), size=size
             )
+            if annotation is not None and is_stuff and isinstance(annotation, Mask):
+                annotation = _semantic(annotation)
             if annotation is not None:
                 annotations.append(annotation)
-    return annotations
+    whole = with_whole_labels(annotations, where, losses)
+    if len(whole) < len(annotations):
+        losses.note("that stuff of a label has several segments", where)
+    return whole
+
+
+def _semantic(mask: Mask) -> SemanticMask:
+    return SemanticMask(
+        label=mask.label,
+        confidence=mask.confidence,
+        attributes=mask.attributes,
+        metadata=mask.metadata,
+        mask=mask.mask,
+    )
 
 
 def _bands_of(path: Path, name: Any, where: str) -> list[Any]:
     """Red, green and blue of an image's PNG, turned so that its rows are the image's columns; none if it is not there."""
     if not isinstance(name, str) or not name:
         return []
-    plain = Path(name).name  # no path of a file leads out of its folder
-    paths = [path.with_suffix("") / plain, path.parent / plain]
+    try:
+        inner = safe_relative(name)
+    except DataError:
+        inner = Path(Path(name).name)  # no path of a file leads out of its folder
+    paths = [
+        folder / candidate
+        for candidate in (inner, Path(inner.name))
+        for folder in (path.with_suffix(""), path.parent)
+    ]
     png = next((candidate for candidate in paths if candidate.is_file()), None)
     if png is None:
         return []
-    try:
-        from PIL import Image  # noqa: PLC0415 - only where there are PNGs
-    except ImportError as error:
-        raise ConfigurationError(
-            "panoptic segments need Pillow", hint="pip install '.[stack]' in the source folder"
-        ) from error
-    try:
-        with Image.open(png, formats=["PNG"]) as image:
-            is_fitting = image.width * image.height <= MAX_PIXELS
-            turned = (
-                image.convert("RGB").transpose(Image.Transpose.TRANSPOSE) if is_fitting else None
-            )
-    except Exception as error:
-        # Decoders raise any exception for damaged content.
-        raise FormatError(Problem(where, f"{png} is not a readable PNG")) from error
-    if turned is None:
-        raise FormatError(Problem(where, f"{png} has more than {MAX_PIXELS:,} pixels"))
-    return list(turned.split())
+    return list(open_turned(png, where, "RGB").split())
 
 
 def _segmentation(bands: list[Any], segment: Any) -> dict[str, Any] | None:
     """The run lengths of the pixels of a segment; None if there are none."""
     if not bands or type(segment) is not int or not 0 <= segment < 1 << 24:
         return None
-    from PIL import ImageChops  # noqa: PLC0415 - it is there, as the bands are
-
-    inside = None
-    for position, band in enumerate(bands):
-        target = segment >> 8 * position & 255
-        is_same = band.point([255 * (value == target) for value in range(256)])
-        inside = is_same if inside is None else ImageChops.darker(inside, is_same)
-    assert inside is not None  # noqa: S101 - there are three bands
-    pixels = inside.tobytes().translate(_INSIDE)
-    if b"\x01" not in pixels:
-        return None
-    height, width = inside.size
-    return {"size": [height, width], "counts": mask_of_pixels((height, width), pixels).counts}
+    color = (segment & 255, segment >> 8 & 255, segment >> 16)
+    mask = mask_of_color(bands, color)
+    return None if mask is None else {"size": [*mask.size], "counts": mask.counts}

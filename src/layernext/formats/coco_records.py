@@ -62,6 +62,7 @@ class Category(Struct, gc=False):
     skeleton: Any = None
     sigmas: Any = None
     flips: Any = None
+    isthing: Any = None
 
 
 class Image(Struct, gc=False):
@@ -213,6 +214,7 @@ def gather_labels(
     losses: Losses,
     has_super: bool,
     classes: Classes,
+    stuff: set[Id] | None = None,
 ) -> None:
     """Read the list of categories that comes next.
 
@@ -223,6 +225,7 @@ def gather_labels(
         losses: counts supercategories that are not read, and skeletons that are not valid.
         has_super: read supercategories as labels, and categories as their attribute ``name``.
         classes: gets the labels in their order, with their ids.
+        stuff: gets the ids of categories that are no things, in a file of panoptic segments.
 
     Raises:
         FormatError: an entry is not valid.
@@ -234,6 +237,8 @@ def gather_labels(
         if not category.name:
             raise FormatError(Problem(f"{where}.name", "is empty"))
         above, code = category.supercategory, id_of(category.id)
+        if stuff is not None and category.isthing == 0:
+            stuff.add(code)
         if has_super and isinstance(above, str) and above:
             labels[code] = (above, {"name": [AttributeValue(value=category.name)]})
             continue
@@ -390,7 +395,9 @@ def _with_geometry(
     if isinstance(shape, list) and _is_single(shape):
         return Polygon(polygon=_outline(shape[0], where), **fields)
     if shape:
-        outlines = _outlines(shape) if purpose is None or purpose.geometry == "mask" else []
+        outlines = (
+            _outlines(shape) if purpose is None or KINDS[purpose.geometry].key == "mask" else []
+        )
         if outlines:
             if len(outlines) < len(shape):
                 losses.note("an outline of one or two points", where)

@@ -22,6 +22,7 @@ from layernext.formats.core.losses import Losses
 from layernext.formats.core.pixels import scaled
 from layernext.formats.core.sample import Sample, SampleWriter, location_of, with_single_outlines
 from layernext.formats.core.scores import Scores
+from layernext.formats.core.semantic import refuse_contradictions
 from layernext.formats.core.targets import atomic_target, safe_relative
 from layernext.formats.reading import read_format
 from layernext.formats.registry import detect_format, get_format, list_formats
@@ -221,7 +222,7 @@ def merged(samples: Iterable[Sample], losses: Losses) -> Iterator[Sample]:
     """Samples of the same image that follow each other, one for each run, as a single sample.
 
     Raises:
-        DataError: they are not of several runs: two images have the same name.
+        DataError: they are not of several runs: two images have the same name; or they contradict each other.
     """
     current: Sample | None = None
     for sample in samples:
@@ -236,6 +237,7 @@ def merged(samples: Iterable[Sample], losses: Losses) -> Iterator[Sample]:
         if (current.run, current.mode) != (sample.run, sample.mode):
             losses.note("which model run or ground truth an annotation is of", sample.image)
         current = replace(current, annotations=[*current.annotations, *sample.annotations])
+        refuse_contradictions(current.annotations, current.image)
     if current is not None:
         yield current
 

@@ -45,6 +45,7 @@ HOLDS = Holds(
         "points": KEPT,
         "mask": KEPT,
         "keypoints": KEPT,
+        "semantic_mask": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     fractions=True,

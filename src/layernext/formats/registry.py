@@ -37,6 +37,7 @@ _HOMES = {
     "layernext-v1": "layernext_v1.FORMAT",
     "coco": "coco.FORMAT",
     "coco-results": "coco_results.FORMAT",
+    "coco-panoptic": "coco_panoptic_writer.FORMAT",
     "yolo": "yolo.FORMAT",
     "yolo-segmentation": "yolo_segmentation.FORMAT",
     "yolo-obb": "yolo_obb.FORMAT",

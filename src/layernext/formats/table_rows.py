@@ -30,6 +30,7 @@ from layernext.model import (
     Polygon,
     Rectangle,
     RotatedBox,
+    SemanticMask,
 )
 
 COLUMNS = (
@@ -48,6 +49,7 @@ HOLDS = Holds(
         "image_label": KEPT,
         "mask": KEPT,
         "keypoints": KEPT,
+        "semantic_mask": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     splits=KEPT,
@@ -100,7 +102,7 @@ def _columns_of_shape(annotation: Annotation) -> dict[str, Any]:
         columns = dict(zip(_BOX, annotation.bbox, strict=True))
         if isinstance(annotation, RotatedBox):
             columns["rotation"] = annotation.rotation
-    elif isinstance(annotation, Mask):
+    elif isinstance(annotation, Mask | SemanticMask):
         columns["mask"] = msgspec.json.encode(annotation.mask).decode()
     elif isinstance(annotation, Keypoints):
         columns["keypoints"] = msgspec.json.encode(annotation.keypoints).decode()
@@ -212,10 +214,12 @@ def _outlined(row: dict[str, Any], fields: dict[str, Any], where: str) -> Annota
         rotation = float(row["rotation"])
         check_finite([rotation], where)
         return RotatedBox(bbox=box, rotation=rotation, **fields)
-    if kind == "mask":
+    if kind in {"mask", "semantic_mask"}:
+        struct = KINDS[kind].struct
         mask = msgspec.json.decode(row["mask"], type=dict[str, Any])
         check_keys(row["mask"].encode(), f"{where}.mask")
-        return Mask(mask=read_mask(mask, None, None, f"{where}.mask"), **fields)
+        pixels: Annotation = struct(mask=read_mask(mask, None, None, f"{where}.mask"), **fields)
+        return pixels
     return _pointed(kind, row, fields, where)
 
 

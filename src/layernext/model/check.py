@@ -12,6 +12,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec import convert
+
 from layernext.errors import Problem
 from layernext.model.geometry import KINDS, Geometry, GeometryKind
 from layernext.model.problems import is_number, listed, show, wrong
@@ -82,8 +84,39 @@ def _image(image: Any, geometry: Geometry | None, where: str) -> Iterator[Proble
     if not isinstance(annotations, list):
         yield wrong(f"{where}.annotations", annotations, "a list")
         return
+    has_problems = False
     for position, annotation in enumerate(annotations):
-        yield from _annotation(annotation, geometry, f"{where}.annotations[{position}]")
+        for problem in _annotation(annotation, geometry, f"{where}.annotations[{position}]"):
+            has_problems = True
+            yield problem
+    if not has_problems:
+        yield from find_set_problems(annotations, geometry, where)
+
+
+def find_set_problems(
+    annotations: list[dict[str, Any]], geometry: Geometry | None, where: str
+) -> Iterator[Problem]:
+    """What is wrong between annotations of one image that are valid each for itself.
+
+    Args:
+        annotations: decoded.
+        geometry: as of `find_image_problems`.
+        where: the path of the image.
+    """
+    for kind in KINDS.values():
+        if not kind.has_set_rules:
+            continue
+        members = [
+            (
+                f"{where}.annotations[{position}]",
+                annotation["label"],
+                convert(annotation[kind.key or ""], kind.coordinates_type),
+            )
+            for position, annotation in enumerate(annotations)
+            if annotation.get("type", geometry) == kind.name
+        ]
+        if len(members) > 1:
+            yield from kind.find_set_problems(members)
 
 
 def _annotation(annotation: Any, geometry: Geometry | None, where: str) -> Iterator[Problem]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
@@ -23,7 +23,7 @@ from msgspec import Meta, Struct, defstruct
 
 from layernext.errors import DataError, Problem
 from layernext.model.annotation import ImageAnnotations
-from layernext.model.check import MAX_NAME_LENGTH, find_image_problems
+from layernext.model.check import MAX_NAME_LENGTH, find_image_problems, find_set_problems
 from layernext.model.geometry import (
     KINDS,
     Annotation,
@@ -87,7 +87,8 @@ class _Strict(Struct, frozen=True):
         v1: decodes images of form v1, by the name of the kind.
         colons: by class of an annotation: what counts the colons of its coordinates, less the usual one.
         doubts: by class of an annotation: what decides whether its coordinates need the slow check.
-        special: the classes of annotations that have an entry in either of them.
+        rules: by class of an annotation: what decides whether those of an image need the slow check.
+        special: the classes of annotations that have an entry in one of them.
         plain_images: the classes of images that have no such annotation.
     """
 
@@ -95,6 +96,7 @@ class _Strict(Struct, frozen=True):
     v1: dict[str, _Decode]
     colons: dict[type[Any], Callable[[Any], int]]
     doubts: dict[type[Any], Callable[[Any], bool]]
+    rules: dict[type[Any], Callable[[Sequence[Any]], bool]]
     special: frozenset[type[Any]]
     plain_images: frozenset[type[Any]]
 
@@ -102,6 +104,14 @@ class _Strict(Struct, frozen=True):
         """Whether its kind asks for the slow check of its coordinates."""
         doubt = self.doubts.get(type(annotation))
         return doubt is not None and doubt(annotation)
+
+    def breaks_rules(self, annotations: Sequence[Any]) -> bool:
+        """Whether a rule between the annotations of an image asks for the slow check."""
+        for annotation_type, is_doubtful in self.rules.items():
+            members = [member for member in annotations if type(member) is annotation_type]
+            if len(members) > 1 and is_doubtful(members):
+                return True
+        return False
 
     def surplus_colons(self, annotation: Any) -> int:
         """Colons of its coordinates beyond the usual one."""
@@ -114,6 +124,7 @@ def _strict() -> _Strict:
     v1: dict[str, _Decode] = {}
     colons: dict[type[Any], Callable[[Any], int]] = {}
     doubts: dict[type[Any], Callable[[Any], bool]] = {}
+    rules: dict[type[Any], Callable[[Sequence[Any]], bool]] = {}
     v2_types = []
     v1_images: dict[type[Any], type[Any]] = {}
     for kind in KINDS.values():
@@ -142,15 +153,18 @@ def _strict() -> _Strict:
             colons[v1_type] = colons[v2_type] = _surplus_of(kind)
         if type(kind).is_doubtful is not GeometryKind.is_doubtful:
             doubts[v1_type] = doubts[v2_type] = _doubt_of(kind)
+        if kind.has_set_rules:
+            rules[v1_type] = rules[v2_type] = kind.is_set_doubtful
         if optional:
             doubts[v2_type] = _doubt_of_alternatives(kind)
     v2_image = _image_type("_StrictV2AnyImage", _union(v2_types), _StrictV2Image)
-    special = frozenset([*colons, *doubts])
+    special = frozenset([*colons, *doubts, *rules])
     return _Strict(
         v2=msgspec.json.Decoder(v2_image).decode,
         v1=v1,
         colons=colons,
         doubts=doubts,
+        rules=rules,
         special=special,
         plain_images=frozenset(
             image for image, annotation in v1_images.items() if annotation not in special
@@ -208,7 +222,7 @@ def _is_doubtful(raw: bytes | memoryview, image: CheckedImage, strict: _Strict) 
     if type(image) not in strict.plain_images and not strict.special.isdisjoint(
         map(type, annotations)
     ):
-        if any(map(strict.is_doubtful, annotations)):
+        if any(map(strict.is_doubtful, annotations)) or strict.breaks_rules(annotations):
             return True
         if not strict.colons.keys().isdisjoint(map(type, annotations)):
             surplus -= sum(map(strict.surplus_colons, annotations))
@@ -417,6 +431,23 @@ def decode_trusted(raw: bytes | memoryview, geometry: Geometry | None) -> ImageA
     if geometry is None:
         return _whole(image, image.annotations)
     return _whole(image, _typed(image.annotations, KINDS[geometry]))
+
+
+def find_problems_of_merged(
+    annotations: Sequence[bytes | memoryview], geometry: Geometry | None, where: str
+) -> list[Problem]:
+    """What is wrong between annotations that were valid in sets of their own, and become one set.
+
+    Args:
+        annotations: the JSON of each.
+        geometry: that of annotations without a ``type``.
+        where: the path of the image.
+    """
+    names = [kind.name.encode() for kind in KINDS.values() if kind.has_set_rules]
+    raws = list(map(bytes, annotations))
+    if not any(name in raw for raw in raws for name in names):
+        return []  # which is cheap: most sets have none of them
+    return list(find_set_problems([msgspec.json.decode(raw) for raw in raws], geometry, where))
 
 
 def convert_trusted(fields: Any, *, strict: bool = True) -> ImageAnnotations:

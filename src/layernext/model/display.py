@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-MAIN_NUMBERS = ("accuracy", "AP", "AP50", "macro_f1", "f1")
+MAIN_NUMBERS = ("mIoU", "PQ", "accuracy", "AP", "AP50", "macro_f1", "f1")
 """The numbers of an evaluation that stand for the others where there is room for a few."""
 
 MAX_CHARACTERS = 80

@@ -253,7 +253,8 @@ class Evaluation(Tabular, frozen=True, kw_only=True):
         settings: with every blank filled in.
         summary: the numbers by name; None where undefined. For ``coco``: AP, AP50, AP75, APs, APm,
             APl, AR1, AR10, AR100, ARs, ARm, ARl. For ``classification``: accuracy, top5, macro_f1,
-            macro_precision, macro_recall, AP, AUC. For every protocol: precision, recall, f1 at
+            macro_precision, macro_recall, AP, AUC. For ``semantic``: mIoU, pixel_accuracy, mean_accuracy, fwIoU. For
+            ``panoptic``: PQ, SQ, RQ, each also with ``_things`` and ``_stuff``. For every protocol: precision, recall, f1 at
             `confidence`; but for classification, mean_similarity.
         confidence: at which tables are computed: the requested one, or the best for F1; None without
             annotations or truths.
@@ -261,7 +262,7 @@ class Evaluation(Tabular, frozen=True, kw_only=True):
             truths, ignored_truths, annotations, ignored_annotations, other_geometry (left out).
         labels: by name.
         curves: all labels first, then each.
-        confusion: at `confidence`.
+        confusion: at `confidence`; for ``semantic`` it counts pixels.
         calibration: over all labels; None if the run has no confidences.
         errors: None where the protocol has none.
         slices: those requested.

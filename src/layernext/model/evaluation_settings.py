@@ -19,10 +19,21 @@ from layernext.model.geometry import KINDS, EvaluatedGeometry
 from layernext.model.skeleton import Skeleton, sigmas_of
 
 Protocol: TypeAlias = Literal[
-    "coco", "voc", "voc2007", "lvis", "boundary", "lane-f1", "chamfer", "classification", "oks"
+    "coco",
+    "voc",
+    "voc2007",
+    "lvis",
+    "boundary",
+    "lane-f1",
+    "chamfer",
+    "classification",
+    "oks",
+    "semantic",
+    "panoptic",
 ]
 """``coco``, ``voc``, ``voc2007`` and ``lvis`` for boxes, rotated boxes, polygons and masks, ``boundary`` for polygons
-and masks, ``classification`` for image labels, ``oks`` for keypoints; the others for lines."""
+and masks, ``classification`` for image labels, ``oks`` for keypoints, ``semantic`` and ``panoptic`` for semantic masks;
+the others for lines."""
 
 MAX_BITS = 64
 """Thresholds times area ranges: each pair is one bit of a number stored with an annotation."""
@@ -67,6 +78,9 @@ class _Defaults(Struct, frozen=True):
     match_threshold: float
 
 
+_LEAST_PANOPTIC = 0.5
+"""Segments that overlap by more than half have one partner at most, so nothing needs to be chosen."""
+
 _NO_LIMIT = (1 << 31) - 1
 
 PROTOCOLS: dict[Protocol, _Defaults] = {
@@ -84,6 +98,9 @@ PROTOCOLS: dict[Protocol, _Defaults] = {
     "oks": _Defaults(COCO_THRESHOLDS, (ALL_AREAS, *COCO_AREAS[2:]), (20,), 0.5),
     # Labels of an image are all alike; the last number is the 5 of top-5 accuracy.
     "classification": _Defaults((0.5,), (ALL_AREAS,), (5,), 0.5),
+    # The threshold is for which labels of an image were found; the numbers are over pixels.
+    "semantic": _Defaults((0.5,), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
+    "panoptic": _Defaults((0.5,), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
 }
 
 
@@ -93,7 +110,8 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         geometry: annotations of others are left out, and counted; ``mask`` takes polygons, too, as the pixels inside.
         protocol: None is ``coco`` for boxes, rotated boxes, polygons and masks, ``lane-f1`` for lines,
-            ``classification`` for image labels, ``oks`` for keypoints.
+            ``classification`` for image labels, ``oks`` for keypoints, ``semantic`` for semantic masks. ``panoptic``
+            takes masks and polygons beside semantic masks.
         thresholds: at which averages are taken: IoU from 0 to 1, or for ``chamfer`` distances in
             pixels. Empty: the protocol's own.
         areas: size ranges for averages; all other numbers are computed in the first. Empty:
@@ -196,6 +214,10 @@ def _check(settings: EvaluationSettings) -> None:
         raise ConfigurationError(
             f"background_threshold is {settings.background_threshold}, must be worse than the match "
             f"threshold, {settings.match_threshold}"
+        )
+    if settings.protocol == "panoptic" and settings.match_threshold < _LEAST_PANOPTIC:
+        raise ConfigurationError(
+            f"match_threshold is {settings.match_threshold}, must be at least {_LEAST_PANOPTIC} for panoptic quality"
         )
     if len(settings.thresholds) * len(settings.areas) > MAX_BITS:
         raise ConfigurationError(

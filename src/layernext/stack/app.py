@@ -36,7 +36,15 @@ from layernext.stack.api.services import Services
 from layernext.stack.api.tracing_switch import closing, load_tracing, start_tracing, traced_handlers
 from layernext.stack.connections import AcceptFailures, connection_limit, raise_file_limit
 from layernext.stack.folder import hold_folder, prepare_folder
-from layernext.stack.jobs import JobRunner, handlers_for, running_jobs, stop_signals
+from layernext.stack.jobs import (
+    JobRunner,
+    engine_for,
+    handlers_for,
+    load_dask,
+    running_jobs,
+    scheduler_address,
+    stop_signals,
+)
 from layernext.stack.memory import release_memory
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore, count_errors
 from layernext.stack.settings import OidcSettings, Settings
@@ -244,7 +252,8 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
     tracing = start_tracing(store, settings)
     if tracing is not None:
         objects = tracing.objects(objects)
-    handlers = traced_handlers(handlers_for(store, objects), tracing)
+    engine = engine_for(store, settings.engine)
+    handlers = traced_handlers(handlers_for(store, objects, engine), tracing)
     jobs = JobRunner(store.jobs, handlers, holds_folder=holds_folder)
     app = StackApplication(
         route_handlers=routes,
@@ -352,7 +361,8 @@ def work(store: Store, settings: Settings) -> None:
         tracing = start_tracing(store, settings)
         if tracing is not None:
             objects = tracing.objects(objects)
-        runner = JobRunner(store.jobs, traced_handlers(handlers_for(store, objects), tracing))
+        handlers = handlers_for(store, objects, engine_for(store, settings.engine))
+        runner = JobRunner(store.jobs, traced_handlers(handlers, tracing))
         with (
             closing(tracing),
             stop_signals() as wait_for_signal,
@@ -363,6 +373,32 @@ def work(store: Store, settings: Settings) -> None:
             wait_for_signal()
     finally:
         store.close()
+
+
+def help_cluster(store: Store, settings: Settings, processes: int, name: str | None) -> None:
+    """Be workers of the Dask cluster that `settings.engine` names, until SIGTERM or Ctrl-C.
+
+    To be called in the main thread.
+
+    Args:
+        store: from `open_store`; closed before the workers start.
+        settings: of the stack.
+        processes: how many workers, each with one thread.
+        name: of the workers in the cluster; None for names that Dask makes.
+
+    Raises:
+        ConfigurationError: the engine is no cluster, or no scheduler answers.
+    """
+    store.close()
+    address = scheduler_address(settings.engine)
+    if address is None:
+        raise ConfigurationError(
+            "the engine is not a cluster", hint="pass --engine dask://HOST:PORT"
+        )
+    load_dask()
+    from layernext.stack.jobs.dask_cluster import run_workers  # noqa: PLC0415 - an optional part
+
+    run_workers(address, settings.database_url, processes, name)
 
 
 class _Server(uvicorn.Server):

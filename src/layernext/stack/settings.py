@@ -73,6 +73,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             `data`. Credentials come from the environment.
         objects_options: for that store, such as ``endpoint``.
         jobs: whether jobs and housekeeping run in the server; else ``layernext worker`` runs them.
+        engine: where the parts of large jobs are worked on: ``processes`` of this machine, or a Dask cluster,
+            ``dask://HOST:PORT``.
         native: whether it speaks the native protocol beside the published one.
         metrics: whether administrators can read metrics at ``/metrics``.
         traces: URL of the collector that traces are sent to; None sends none.
@@ -108,6 +110,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     objects: str | None = None
     objects_options: dict[str, str] = {}
     jobs: bool = True
+    engine: str = "processes"
     native: bool = True
     metrics: bool = False
     traces: str | None = None

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from layernext.cli import demo_scene
+from layernext.cli import demo_kinds, demo_scene
 from layernext.cli.demo import is_same
+from layernext.model import KINDS, RunLengths
 
-RUNS = 5
+RUNS = 8
 
 
 def test_demo_says_identical(cli, tmp_path):
@@ -27,6 +28,8 @@ def test_demo_says_identical(cli, tmp_path):
     assert "DIFFERENT" not in shown
     assert "AP50" in shown
     assert "worst is scene" in shown
+    for kind in demo_kinds.KINDS:
+        assert re.search(rf"^{kind} +(AP|accuracy) +0\.\d+ +0\.\d+", shown, re.MULTILINE)
     assert "client.upload_modelrun_from_json('path1/path2/', 'test model v1.0.1'" in shown
     assert list(tmp_path.glob("layernext-demo-*")) == []
 
@@ -119,6 +122,35 @@ def test_scenes_are_repeatable():
     assert first == again
     kinds = {a["type"] for scene in first for a in demo_scene.truth(scene)["annotations"]}
     assert kinds == {"rectangle", "polygon", "line", "points"}
+
+
+def test_every_kind_is_in_the_demo():
+    """Together the demo's images have every kind of annotation; the same seed gives the same ones."""
+    scenes = demo_kinds.kind_scenes(3)
+    assert scenes == demo_kinds.kind_scenes(3)
+    images = [demo_kinds.kinds_truth(scene) for scene in scenes]
+    images += [demo_scene.truth(scene) for scene in demo_scene.scenes(2)]
+    annotations = [annotation for image in images for annotation in image["annotations"]]
+    assert {annotation["type"] for annotation in annotations} == set(KINDS)
+    assert any("parts" in annotation for annotation in annotations)
+
+
+def test_masks_are_where_the_wreaths_are(tmp_path):
+    """A wreath's mask has the pixels that are drawn green, and not its hole."""
+    from PIL import Image
+
+    wreath = demo_kinds.Thing(60, 70, 0)
+    scene = demo_kinds.KindScene("one.png", 1, "day", [(1, wreath)])
+    demo_kinds.draw_kinds([scene], tmp_path)
+    annotation, _ = demo_kinds.kinds_truth(scene)["annotations"]
+    mask = RunLengths(tuple(annotation["mask"]["size"]), annotation["mask"]["counts"]).to_array()
+    with Image.open(tmp_path / "one.png") as image:
+        green = [
+            [image.getpixel((x, y)) == demo_scene.COLORS["green"] for x in range(image.width)]
+            for y in range(image.height)
+        ]
+    assert mask.tolist() == green
+    assert not mask[70, 60]
 
 
 def test_boxes_are_where_the_crates_are(tmp_path):

@@ -127,8 +127,8 @@ def test_files_of_other_formats(cli, files, tmp_path):
         "not read: the skeleton of a label, which contradicts itself; its names are, once, at"
         in cli("evaluate", *paths).stderr
     )
-    refused = cli("evaluate", *paths, "--truth-format", "masks", code=3)
-    assert "masks is written, not read" in refused.stderr
+    refused = cli("evaluate", *paths, "--truth-format", "tfrecord", code=3)
+    assert "TFRecord is not written" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

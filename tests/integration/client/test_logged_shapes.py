@@ -76,9 +76,9 @@ def test_mistakes(client: LayerNextClient, fields: dict[str, Any], said: str) ->
 
 
 def test_coco_results_as_source(client: LayerNextClient) -> None:
-    """A list of COCO results is recognized."""
+    """A list of COCO results, whose numbers have no names, is refused with both ways to name them."""
     results = [{"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "score": 0.5}]
-    with pytest.raises(DataError, match=r"COCO results.*format='coco-results'"):
+    with pytest.raises(DataError, match=r"COCO results.*names=.*format='coco-results'"):
         client.upload_modelrun(fresh(), "run", results)
 
 

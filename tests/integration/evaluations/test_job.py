@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from layernext.errors import Conflict
 from layernext.model import EvaluationInfo, EvaluationSettings, Mode
 from layernext.stack.jobs import JobRunner, count_now
+from layernext.stack.jobs.engines import LocalProcesses
 from layernext.stack.jobs.evaluations import evaluation_handler
 from layernext.stack.jobs.processes import process_pool
 from layernext.stack.jobs.statistics import statistics_handler
@@ -70,8 +72,9 @@ def asked(store: Store, *, again: bool = False) -> EvaluationInfo:
     )
 
 
-def start(store: Store, executors: Any) -> None:
-    runner = JobRunner(store.jobs, {EVALUATION_JOB: evaluation_handler(store, executors)})
+def start(store: Store, executors: Callable[[int], Executor]) -> None:
+    engine = SimpleNamespace(executor=executors)
+    runner = JobRunner(store.jobs, {EVALUATION_JOB: evaluation_handler(store, engine)})
     runners.append(runner)
     runner.start()
 
@@ -114,7 +117,7 @@ def test_in_processes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes that read the database for themselves find the same as one thread does."""
     monkeypatch.setattr("layernext.stack.jobs.evaluations.SPAN_ANNOTATIONS", 50)
     truths, runs = filled(store, 1)
-    start(store, lambda _: process_pool(2))
+    start(store, lambda _: process_pool(2, store.database_url))
     info = ended(store, asked(store).id)
     assert (info.status, info.message) == ("completed", "")
     assert info.summary == summary(truths, runs)
@@ -234,7 +237,11 @@ def test_statistics_in_processes(store: Store, monkeypatch: pytest.MonkeyPatch) 
     assert store.statistics.get(run) is None
     job_id = store.statistics.ensure_job(run)
     assert store.statistics.ensure_job(run) == job_id
-    handlers = {"run.statistics": statistics_handler(store, lambda _: process_pool(2))}
+    handlers = {
+        "run.statistics": statistics_handler(
+            store, LocalProcesses(store.database_url, inline_annotations=0)
+        )
+    }
     runner = JobRunner(store.jobs, handlers)
     runners.append(runner)
     runner.start()

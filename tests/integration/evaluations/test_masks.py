@@ -18,9 +18,19 @@ import pytest
 from pycocotools import mask as coco
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from sklearn.metrics import jaccard_score
 
-from layernext import ImageAnnotations, LayerNextClient, Mask, RunLengths, convert
+from layernext import (
+    EvaluationSettings,
+    ImageAnnotations,
+    LayerNextClient,
+    Mask,
+    RunLengths,
+    SemanticMask,
+    convert,
+)
 from layernext.errors import DataError
+from layernext.evaluation import evaluate_files
 from layernext.formats import iter_file
 from layernext.model import counts_of, decode_trusted
 from tests.support.postgres import postgres_database
@@ -352,3 +362,86 @@ def test_the_published_protocol_refuses_masks_by_name(
         client.upload_modelrun(
             "yard", "run", [ImageAnnotations(image="a.jpg", annotations=[mask])], progress=False
         )
+
+
+def label_maps(seed: int) -> list[Any]:
+    """Class numbers of four images, 255 for void."""
+    rng = np.random.default_rng(seed)
+    maps = []
+    for _ in range(4):
+        pixels = np.full((HEIGHT, WIDTH), 255, np.uint8)
+        for number in (0, 1, 2, 0):
+            top, left = rng.integers(0, HEIGHT // 2), rng.integers(0, WIDTH // 2)
+            pixels[top : top + 70, left : left + 90] = number
+        maps.append(pixels)
+    return maps
+
+
+def test_semantic_masks(client: LayerNextClient, tmp_path: Path) -> None:
+    """Label maps in, back exactly, counted, found, evaluated as by scikit-learn, and compared."""
+    classes = ["road", "sky", "tree"]
+    sides = {"truth": label_maps(1), "run": label_maps(2), "other": label_maps(3)}
+    for name, maps in sides.items():
+        with client.model_run("streets", name, ground_truth=name == "truth") as run:
+            for number, pixels in enumerate(maps):
+                run.log(f"{number}.png", semantic=pixels, names=classes, size=(WIDTH, HEIGHT))
+    for image in client.iter_annotations("streets", "run"):
+        pixels = np.full((HEIGHT, WIDTH), 255, np.uint8)
+        for one in image.annotations:
+            assert isinstance(one, SemanticMask)
+            pixels[one.mask.to_array()] = classes.index(one.label)
+        assert (pixels == sides["run"][int(image.image[0])]).all()
+    statistics = client.get_run_statistics("streets", "run", mode="machine")
+    assert statistics.geometries == {"semantic_mask": statistics.annotations}
+    query = "run = run AND annotation.label = road AND annotation.geometry = semantic_mask"
+    large = f"{query} AND annotation.area > 8000"
+    assert {item.name for item in client.iter_items(query=large, collection="streets")} == {
+        f"{number}.png" for number, pixels in enumerate(sides["run"]) if (pixels == 0).sum() > 8000
+    }
+    names = {"collection": "streets", "ground_truth": "truth", "geometry": "semantic_mask"}
+    result = client.evaluate(**names, run="run")
+    truth, run_ = (np.concatenate([m.ravel() for m in sides[name]]) for name in ("truth", "run"))
+    truth, run_ = truth[truth != 255], run_[truth != 255]
+    iou = jaccard_score(truth, run_, labels=[0, 1, 2], average=None)
+    assert result.summary["mIoU"] == pytest.approx(iou.mean(), abs=1e-9)
+    assert np.sum(result.confusion.counts) == len(truth)
+    tallies = list(client.iter_tallies(result))
+    assert len(tallies) == len(sides["run"])
+    panoptic = client.evaluate(**names, run="run", protocol="panoptic")
+    assert panoptic.summary["PQ"] == panoptic.summary["PQ_stuff"]
+    compared = client.compare(run_a="run", run_b="other", **names, resamples=10)
+    scores = {score.name: score for score in compared.scores}
+    assert scores["mIoU"].a == result.summary["mIoU"]
+    client.download_to_file("streets", "run", tmp_path / "run.json", progress=False)
+    client.download_to_file(
+        "streets", "truth", tmp_path / "truth.json", ground_truth=True, progress=False
+    )
+    files = evaluate_files(
+        tmp_path / "truth.json", tmp_path / "run.json", EvaluationSettings(geometry="semantic_mask")
+    )
+    assert files.summary == result.summary
+    assert files.confusion == result.confusion
+
+
+def test_semantic_masks_that_contradict_each_other_are_refused(client: LayerNextClient) -> None:
+    """Logged at once or one after the other; nothing of the second is stored."""
+    pixels = label_maps(1)[0]
+    with client.model_run("contradicting", "run") as run:
+        run.log("a.png", semantic=pixels, names={0: "road", 1: "sky", 2: "tree"})
+        with pytest.raises(
+            DataError, match="names: have no name for 2; pixels with the number 255"
+        ):
+            run.log("b.png", semantic=pixels, names=["road", "sky"])
+        with pytest.raises(DataError, match="have 'road' for 0 and 2"):
+            run.log("b.png", semantic=pixels, names=["road", "sky", "road"])
+        with pytest.raises(DataError, match="semantic: is 160 x 120 pixels, must be of the image"):
+            run.log("b.png", semantic=pixels, names=["road", "sky", "tree"], size=(9, 9))
+        run.log("c.png", semantic=pixels, names=["road", "sky"], ignore=[2, 255])
+
+    def log_twice() -> None:
+        with client.model_run("contradicting", "twice") as run:
+            for _ in range(2):
+                run.log("a.png", semantic=pixels, names=["road", "sky", "tree"])
+
+    with pytest.raises(DataError, match=r"annotations\[3\]\.label: is \"road\", as in"):
+        log_twice()

@@ -216,6 +216,45 @@ def test_of_equally_similar_ones_the_same_label_is_paired():
     assert (found.result().unchanged, found.result().relabelled) == (2, 0)
 
 
+RINGS = [[[0, 0], [20, 0], [20, 20], [0, 20]], [[5, 5], [5, 9], [9, 9], [9, 5]]]
+ISLAND = [[[30, 30], [40, 30], [40, 40]]]
+
+
+@pytest.mark.parametrize(
+    ("geometry", "shape", "other"),
+    [
+        pytest.param("polygon", {"polygon": RINGS[0]}, {"polygon": [*RINGS[0][:3], [0, 21]]}, id="polygon"),
+        pytest.param("polygon", {"parts": [RINGS, ISLAND]}, {"parts": [RINGS]}, id="parts"),
+        pytest.param("polygon", {"parts": [RINGS]}, {"polygon": RINGS[0]}, id="parts-and-polygon"),
+        pytest.param(
+            "mask",
+            {"mask": {"size": [50, 50], "counts": [9, 45, 2446]}},
+            {"mask": {"size": [50, 50], "counts": [9, 36, 2455]}},
+            id="mask",
+        ),
+        pytest.param(
+            "rotated_box",
+            {"bbox": [0, 0, 20, 10], "rotation": 30},
+            {"bbox": [0, 0, 20, 10], "rotation": 31},
+            id="rotated-box",
+        ),
+    ],
+)  # fmt: skip
+def test_changes_of_every_kind(geometry, shape, other):
+    """A shape of any kind is told from one with other numbers."""
+    fields = {"type": geometry, "label": "cup", "confidence": 0.5}
+    for second, counts in ((shape, (1, 0)), (other, (0, 1))):
+        pairs = RunPairing(EvaluationSettings(geometry=geometry))
+        pairs.add(
+            "a.jpg",
+            packed([{**fields, **shape}]),
+            packed([{**fields, **second}]),
+            image_wh=(50, 50),
+        )
+        changes = pairs.result()
+        assert (changes.unchanged, changes.moved) == counts
+
+
 def test_pairings_of_parts_are_merged():
     """Images that were paired elsewhere count as if they had been paired here."""
     whole, merged = pairing(), RunPairing()

@@ -25,6 +25,7 @@ from layernext.formats import (
     write_export,
 )
 from layernext.formats.core import spill
+from layernext.formats.registry import registry
 from layernext.model import AttributeValue, Line, Points, Polygon, Rectangle
 
 
@@ -334,15 +335,17 @@ def test_masks(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "classes.txt").read_text() == "table\ncup\n"
 
 
-def test_what_is_not_written_is_refused(tmp_path: Path) -> None:
-    """TFRecord says why; an unknown name says which there are."""
+def test_what_is_not_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TFRecord says why; an unknown name says which there are; a plug-in that only writes is not read."""
+    written = replace(FORMATS["csv"], name="written", read=None)
+    monkeypatch.setitem(registry._plug_ins, "written", written)
     (tmp_path / "in.json").write_text('{"images": []}')
     with pytest.raises(ConfigurationError, match="TensorFlow"):
         convert(tmp_path / "in.json", tmp_path / "out", "tfrecord")
     with pytest.raises(ConfigurationError, match="there are layernext, "):
         convert(tmp_path / "in.json", tmp_path / "out", "cocoa")
     with pytest.raises(ConfigurationError, match="written, not read"):
-        convert(tmp_path / "in.json", tmp_path / "out", "csv", source_format="masks")
+        convert(tmp_path / "in.json", tmp_path / "out", "csv", source_format="written")
 
 
 def test_parquet_for_others(tmp_path: Path) -> None:

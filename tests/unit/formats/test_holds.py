@@ -24,6 +24,7 @@ from layernext.model import (
     Rectangle,
     RotatedBox,
     RunLengths,
+    SemanticMask,
     kind_of,
 )
 from layernext.model.geometry.run_lengths import compressed
@@ -43,12 +44,15 @@ ANNOTATIONS: dict[str, Annotation] = {
     "keypoints": Keypoints(
         label="cup", keypoints=[(1.0, 2.0, 2), (4.0, 6.0, 1), (0, 0, 0)], bbox=(0.5, 1.0, 4.0, 6.0)
     ),
+    "semantic_mask": SemanticMask(label="cup", mask=RunLengths((10, 20), MASK)),
 }
 BOX = ANNOTATIONS["rectangle"]
 CHANGED: dict[str, list[Annotation]] = {
     "its box": [BOX],
     "its outline": [ANNOTATIONS["polygon"]],
     "a rotated box": [ANNOTATIONS["rotated_box"]],
+    "a mask": [ANNOTATIONS["mask"]],
+    "as pixels": [ANNOTATIONS["semantic_mask"]],
     "of 4 points; a box as a rotated one": [ANNOTATIONS["rotated_box"]],
 }
 FIELD_VALUES: dict[str, Any] = {

@@ -19,10 +19,12 @@ from layernext.model import (
     Keypoint,
     Keypoints,
     Line,
+    Mask,
     Points,
     Polygon,
     Rectangle,
     RotatedBox,
+    RunLengths,
     Skeleton,
 )
 
@@ -170,6 +172,48 @@ def test_keypoints_go_through_datumaro(tmp_path: Path) -> None:
     assert classes.skeletons["person"].points == skeleton.points
     edges = {tuple(sorted(edge)) for edge in classes.skeletons["person"].edges}
     assert edges == set(skeleton.edges)
+
+
+def masks_with_holes() -> list[Any]:
+    """Masks as large as the image: a ring, two parts one of which has a hole, and one up to the edges."""
+    import numpy as np
+
+    ring, parts, edges = np.zeros((3, 48, 64), bool)
+    ring[5:30, 8:40] = True
+    ring[10:20, 15:30] = False
+    parts[2:12, 2:12] = parts[30:45, 40:62] = True
+    parts[5:7, 5:9] = False
+    edges[:] = True
+    edges[20:22, 30:31] = False
+    return [ring, parts, edges]
+
+
+def test_masks_of_coco_are_read_alike(tmp_path: Path) -> None:
+    """pycocotools, Datumaro and supervision see the pixels that we wrote, holes and parts included."""
+    import datumaro
+    import numpy as np
+    import supervision
+    from PIL import Image
+    from pycocotools.coco import COCO
+
+    masks = masks_with_holes()
+    photos = tmp_path / "coco" / "images" / "train"
+    photos.mkdir(parents=True)
+    Image.new("RGB", (64, 48)).save(photos / "a.jpg")
+    shapes = [Mask(label="cup", mask=RunLengths.from_array(mask)) for mask in masks]
+    sample = Sample(image="a.jpg", annotations=[*shapes], width=64, height=48, split="train")
+    target = tmp_path / "coco" / "annotations" / "instances_train.json"
+    write_export([sample], target, "coco")
+
+    coco = COCO(str(target))
+    by_pycocotools = [coco.annToMask(row).astype(bool) for row in coco.loadAnns(coco.getAnnIds())]
+    assert np.array_equal(by_pycocotools, masks)
+    (item,) = datumaro.Dataset.import_from(str(tmp_path / "coco"), "coco_instances")
+    in_order = sorted(item.annotations, key=lambda row: row.id)
+    by_datumaro = [row.image for row in in_order if row.type.name == "mask"]
+    assert np.array_equal(np.array(by_datumaro, bool), masks)
+    data = supervision.DetectionDataset.from_coco(str(photos), str(target), force_masks=True)
+    assert np.array_equal(data.annotations[str(photos / "a.jpg")].mask, masks)
 
 
 def test_yolo_segmentation_is_read_by_supervision(tmp_path: Path) -> None:

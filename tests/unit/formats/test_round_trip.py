@@ -26,6 +26,7 @@ from layernext.model import (
     Rectangle,
     RotatedBox,
     RunLengths,
+    SemanticMask,
     kind_of,
 )
 from tests.support.strategies import names, samples
@@ -129,7 +130,7 @@ def in_classes_of_visibility(one: Keypoints) -> list[Any]:
 def in_cvat(one: Annotation) -> Annotation | None:
     import msgspec
 
-    if is_empty(one):
+    if isinstance(one, SemanticMask) or is_empty(one):
         return None
     if isinstance(one, Keypoints):
         one = replace(one, keypoints=in_classes_of_visibility(one), bbox=None)
@@ -167,7 +168,7 @@ def in_labelme(one: Annotation) -> Annotation | None:
         one = in_parts(one, [v for *_, v in in_classes_of_visibility(one)])
     return (
         None
-        if isinstance(one, ImageLabel) or is_empty(one)
+        if isinstance(one, ImageLabel | SemanticMask) or is_empty(one)
         else without(one, "confidence", "attributes", "metadata")
     )
 
@@ -177,7 +178,7 @@ def in_label_studio(one: Annotation) -> Annotation | None:
         one = Rectangle(label=one.label, bbox=one.bbox, confidence=one.confidence)
     if isinstance(one, Keypoints):
         one = in_parts(one, [2 if v else 0 for *_, v in one.keypoints])
-    if isinstance(one, Line | Points) or is_empty(one):
+    if isinstance(one, Line | Points | SemanticMask) or is_empty(one):
         return None
     return without(one, "attributes", "metadata")
 

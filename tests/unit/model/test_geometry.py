@@ -31,6 +31,7 @@ from layernext.model import (
     Rectangle,
     RotatedBox,
     RunLengths,
+    SemanticMask,
     box_of_corners,
     decode_trusted,
     kind_of,
@@ -45,6 +46,10 @@ SHAPES = [
     Line(label="a", line=[(1, 2), (4, 6)]),
     Points(label="a", points=[(4, 2), (1, 6)]),
     Mask(
+        label="a",
+        mask=RunLengths.from_array(np.pad(np.ones((4, 3), bool), ((2, 4), (1, 6)))),
+    ),
+    SemanticMask(
         label="a",
         mask=RunLengths.from_array(np.pad(np.ones((4, 3), bool), ((2, 4), (1, 6)))),
     ),
@@ -99,7 +104,14 @@ def test_box_and_transforms(shape: Annotation) -> None:
     (whole,) = kind.crop(coordinates, (0, 0, 10, 10))
     assert kind.box(whole) == (1, 2, 3, 4)
     assert list(kind.crop(coordinates, (20, 20, 5, 5))) == []
-    has_area = shape.geometry in {"rectangle", "polygon", "mask", "rotated_box", "keypoints"}
+    has_area = shape.geometry in {
+        "rectangle",
+        "polygon",
+        "mask",
+        "semantic_mask",
+        "rotated_box",
+        "keypoints",
+    }
     assert kind.area(coordinates) == (12 if has_area else 0)
     assert kind_of(kind.with_coordinates(shape, whole)) is kind
 
@@ -135,10 +147,11 @@ def test_former_keys_are_read() -> None:
 
 def test_the_published_protocol_has_every_kind() -> None:
     """What a kind writes for published clients it reads back; a mask is refused by name."""
-    for shape in SHAPES[:5]:
+    for shape in SHAPES[:6]:
         kind = kind_of(shape)
-        if isinstance(shape, Mask):
-            with pytest.raises(DataError, match="the published protocol has no shape 'mask'"):
+        if isinstance(shape, Mask | SemanticMask):
+            refusal = f"the published protocol has no shape '{shape.geometry}'"
+            with pytest.raises(DataError, match=refusal):
                 kind.to_published(kind.coordinates_of(shape))
             continue
         fields = kind.to_published(kind.coordinates_of(shape))

@@ -24,6 +24,8 @@ from layernext.client.files.reports import FileDownloadReport
 from layernext.client.files.sources import FileSource
 from layernext.client.metadata_files import MetadataSource
 from layernext.client.other_names import CallOf
+from layernext.client.outputs.image_names import GivenNames
+from layernext.client.outputs.output import Names
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import (
     DownloadReport,
@@ -174,12 +176,14 @@ class AsyncLayerNextClient:
         self,
         collection: str | None,
         run: str,
-        source: str | os.PathLike[str] | Iterable[GivenImage] | AsyncIterable[GivenImage],
+        source: str | os.PathLike[str] | Iterable[GivenImage] | AsyncIterable[GivenImage] | Any,
         *,
         geometry: str | None = None,
         ground_truth: bool = False,
         normalized: bool = False,
         format: str | None = None,
+        names: Names | None = None,
+        image_names: GivenNames | None = None,
         images: str | os.PathLike[str] | None = None,
         instances: str | os.PathLike[str] | None = None,
         source_options: SourceOptions | None = None,
@@ -188,7 +192,7 @@ class AsyncLayerNextClient:
         resume: bool = False,
         progress: ProgressChoice = None,
     ) -> UploadReport:
-        """Upload a run from any iterable of annotation sets, or from a file of any format.
+        """Upload a run from any iterable of annotation sets, from outputs of a model, or from a file of any format.
 
         See `LayerNextClient.upload_modelrun`.
         """
@@ -201,6 +205,8 @@ class AsyncLayerNextClient:
             ground_truth=ground_truth,
             normalized=normalized,
             format=format,
+            names=names,
+            image_names=image_names,
             images=images,
             instances=instances,
             source_options=source_options,

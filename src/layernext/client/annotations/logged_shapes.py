@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath, PureWindowsPath
 from typing import Any, Literal, TypeAlias, get_args
 
 from layernext.errors import ConfigurationError, DataError, Problem
-from layernext.model import RunLengths, counted, is_number
+from layernext.model import RunLengths, counted, is_number, masks_of_map
 
 BoxFormat: TypeAlias = Literal["xywh", "xyxy", "cxcywh"]
 """``xywh``: left, top, width, height. ``xyxy``: left, top, right, bottom. ``cxcywh``: center, width,
@@ -26,14 +26,17 @@ _TOLERANCE = 0.01
 """Of the image's size: boxes of real models stick out by a pixel or two."""
 
 
-def check_box_format(box_format: str) -> None:
-    """Refuse a word that is not a `BoxFormat`.
+def check_box_format(box_format: str) -> BoxFormat:
+    """The layout of this name.
 
     Raises:
-        ConfigurationError: it is another one.
+        ConfigurationError: there is no such layout.
     """
-    if box_format not in get_args(BoxFormat):
-        raise ConfigurationError(f"format is {box_format!r}, must be 'xywh', 'xyxy' or 'cxcywh'")
+    for layout in get_args(BoxFormat):
+        if layout == box_format:
+            name: BoxFormat = layout
+            return name
+    raise ConfigurationError(f"format is {box_format!r}, must be 'xywh', 'xyxy' or 'cxcywh'")
 
 
 def check_image_name(image: object) -> None:
@@ -225,6 +228,64 @@ def _as_mask(mask: Any, size: tuple[float, float] | None, where: str) -> dict[st
         )
         raise DataError(Problem(where, message))
     return {"size": [height, width], "counts": encoded.counts}
+
+
+def as_semantic_masks(
+    values: Any,
+    names: Mapping[int, str] | Sequence[str] | None,
+    ignore: int | Iterable[int] | None,
+    size: tuple[float, float] | None,
+) -> list[dict[str, Any]]:
+    """A label map as semantic masks, by class number.
+
+    Args:
+        values: an array, a tensor or lists (H, W) of class numbers; None for no label map.
+        names: the label of each number.
+        ignore: numbers of pixels that are void.
+        size: width and height of the image, if known.
+
+    Raises:
+        DataError: it is not a label map, not of this size, or a number has no name.
+    """
+    if values is None:
+        return []
+    if names is None:
+        raise DataError(Problem("names", "are missing: semantic= needs the name of each number"))
+    labels = dict(names if isinstance(names, Mapping) else enumerate(names))
+    ignored = set() if ignore is None else {ignore} if isinstance(ignore, int) else {*ignore}
+    try:
+        masks = masks_of_map(values)
+    except DataError as error:
+        raise DataError(Problem("semantic", error.problems[0].message)) from error
+    unnamed = [number for number in masks if number not in ignored and number not in labels]
+    if unnamed:
+        numbers = ", ".join(map(str, unnamed[:10]))
+        message = f"have no name for {numbers}; pixels with the number {_show(ignored)}"
+        raise DataError(Problem("names", message))
+    by_label: dict[str, int] = {}
+    for number in masks:
+        if number in ignored:
+            continue
+        other = by_label.setdefault(labels[number], number)
+        if other != number:
+            message = (
+                f"have {labels[number]!r} for {other} and {number}; each needs a name of its own"
+            )
+            raise DataError(Problem("names", message))
+    return [
+        {
+            "type": "semantic_mask",
+            "label": labels[number],
+            "mask": _as_mask(mask, size, "semantic"),
+        }
+        for number, mask in masks.items()
+        if number not in ignored
+    ]
+
+
+def _show(ignored: set[int]) -> str:
+    """Which numbers are void, for a message."""
+    return f"{', '.join(map(str, sorted(ignored))) or 'of ignore='} are void"
 
 
 def as_labels(values: Any, count: int) -> list[Any] | None:

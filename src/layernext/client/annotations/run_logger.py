@@ -16,6 +16,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from layernext.client.annotations.logged_shapes import (
     BoxFormat,
     BoxWatch,
@@ -26,14 +28,19 @@ from layernext.client.annotations.logged_shapes import (
     as_masks,
     as_poses,
     as_rows,
+    as_semantic_masks,
     check_box_format,
     check_image_name,
 )
 from layernext.client.annotations.sources import Source, encode_item
-from layernext.client.cancellation import Cancelled, is_cancelled
+from layernext.client.cancellation import Cancelled, go_on_unless_cancelled, is_cancelled
+from layernext.client.outputs.adapters import iter_outputs
+from layernext.client.outputs.image_names import GivenNames, ImageNames
+from layernext.client.outputs.output import Names, Reading
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import UploadReport
 from layernext.errors import LayerNextError
+from layernext.formats import Losses
 from layernext.model import AttributeValue, ImageDecoder, has_parts, naming_image
 
 QUEUE_BYTES = 16 << 20
@@ -119,10 +126,16 @@ class RunLogger:
     """
 
     def __init__(
-        self, upload: Callable[[Source], UploadReport], *, is_normalized: bool = False
+        self,
+        upload: Callable[[Source], UploadReport],
+        *,
+        is_normalized: bool = False,
+        strict: bool = False,
     ) -> None:
         self._upload = upload
         self._is_normalized = is_normalized
+        self._losses = Losses(strict=strict)
+        self._paths: dict[int, int] = {}
         self._box_watch = BoxWatch()
         self._rotation_watch = RotationWatch()
         self._queue = _Queue()
@@ -184,6 +197,9 @@ class RunLogger:
         lines: Iterable[Any] | None = None,
         masks: Any = None,
         keypoints: Any = None,
+        semantic: Any = None,
+        names: Mapping[int, str] | Sequence[str] | None = None,
+        ignore: int | Iterable[int] | None = 255,
         labels: Sequence[str] | Any = None,
         confidences: Any = None,
         attributes: Sequence[Mapping[str, Any]] | None = None,
@@ -208,6 +224,11 @@ class RunLogger:
                 `RunLengths`, or dictionaries with COCO's ``size`` and ``counts``.
             keypoints: N poses, each (K, 3): x, y and visibility of its points, in the order of the label's skeleton
                 (see `Keypoints`); or (K, 2) if all are visible. `boxes` are then those of the poses, one for each.
+            semantic: a label map (H, W) of class numbers, as large as the image: a numpy array, a tensor or
+                lists. It becomes a `SemanticMask` for each number; ``labels`` and the other columns are
+                not about them.
+            names: of `semantic`: class number to label, or labels in the order of their numbers.
+            ignore: of `semantic`: the number of void pixels, or several, or None.
             labels: N class names, in the order boxes, polygons, lines, masks; poses come first. Without any of these
                 the labels are those of the whole image, as a classifier gives them.
             confidences: N numbers from 0 to 1, in the same order, or None.
@@ -249,6 +270,7 @@ class RunLogger:
             if all(shapes is None for shapes in (boxes, polygons, lines, masks, keypoints)):
                 annotations = [{"type": "image_label"} for _ in rows]
             _describe(annotations, rows, confidences, attributes, metadata)
+            annotations += as_semantic_masks(semantic, names, ignore, size)
             # Checked here, so that the error points at the call that caused it.
             line = encode_item({"image": image, "annotations": annotations}, self._logged)
             self._decoder.decode(line, index=self._logged)
@@ -262,16 +284,81 @@ class RunLogger:
             raise self._failure
         self._logged += 1
 
+    def log_results(
+        self,
+        results: Any,
+        image: GivenNames | None = None,
+        *,
+        names: Names | None = None,
+        format: BoxFormat | None = None,
+    ) -> None:
+        """Log what a model returned, as its library has it, for one image or for many.
+
+        Read are ``Results`` of Ultralytics, ``Detections`` of supervision, ``Instances`` of Detectron2,
+        ``DetDataSample`` of MMDetection, dictionaries of torchvision and DETR, what Hugging Face's image processors
+        and pipelines return, tables of pandas, Polars and Arrow, and lists of COCO results; and lists and
+        generators of them. Tensors may be on any device. A detection that has a mask becomes a mask, with its box as
+        ``bbox`` in its metadata. What is not logged is in the report's ``losses``.
+
+        Args:
+            results: one output, or an iterable of them, of which one is in memory at a time.
+            image: the image's file name in the collection, or the names of several in their order, if the results do
+                not have them; for COCO results a dictionary from image number to name. A path in the results stands
+                for its last part.
+            names: labels by class number: a list from number 0, or a dictionary. Not needed if the results have them.
+            format: of the boxes in plain dictionaries and in tables whose columns do not show it: ``xywh``, ``xyxy``
+                or ``cxcywh``.
+
+        Raises:
+            ConfigurationError: `format` is none of these, or the results have only one.
+            DataError: something is not an output of a model, lengths differ, an image or a class has no name, or a
+                value breaks a rule; the images before it are logged.
+            UploadIncomplete, StackError, ConnectionFailed: an earlier batch could not be sent.
+        """
+        if format is not None:
+            check_box_format(format)
+        if isinstance(image, str) and isinstance(results, list) and not results:
+            self.log(image)
+            return
+        image_names = ImageNames(image, self._paths)
+        reading = Reading(
+            names=names,
+            box_format=format,
+            is_normalized=self._is_normalized,
+            losses=self._losses,
+        )
+        for output in iter_outputs(results, reading):
+            go_on_unless_cancelled()
+            self.log(image_names.name_of(output), **_with_tracks(output.columns))
+        image_names.finish()
+
     def _run(self) -> None:
         is_cancelled.set(self._is_aborted)  # in this thread's own context
         try:
-            self.report = self._upload(self._queue)
+            self.report = self._with_losses(self._upload(self._queue))
         except (_Aborted, Cancelled):
             pass  # the block's own exception is on its way
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._failure = error
         finally:
             self._queue.leave()
+
+    def _with_losses(self, report: UploadReport) -> UploadReport:
+        if not self._losses.counts:
+            return report
+        return msgspec.structs.replace(report, losses=self._losses.counts)
+
+
+def _with_tracks(columns: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `RunLogger.log`: the track of each shape is in its metadata."""
+    tracks = columns.pop("tracks", None)
+    if tracks is not None:
+        metadata = columns.get("metadata") or [{} for _ in tracks]
+        columns["metadata"] = [
+            fields if track is None else {**fields, "track": track}
+            for fields, track in zip(metadata, tracks, strict=True)
+        ]
+    return columns
 
 
 def _annotations(boxes: list[Any], rotations: list[Any] | None) -> Iterator[dict[str, Any]]:

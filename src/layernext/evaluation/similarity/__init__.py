@@ -13,6 +13,7 @@ from layernext.evaluation.similarity.measure import (
 from layernext.evaluation.similarity.polygon import polygon_area
 from layernext.evaluation.similarity.rectangle import bbox_iou
 from layernext.evaluation.similarity.rotated_box import rotated_iou
+from layernext.evaluation.similarity.semantic_mask import pixel_cells, stuff_labels
 
 __all__ = [
     "SIMILARITIES",
@@ -25,7 +26,9 @@ __all__ = [
     "evaluated_kinds",
     "keypoint_similarity",
     "measure_for",
+    "pixel_cells",
     "polygon_area",
     "rotated_iou",
     "slices_of_images",
+    "stuff_labels",
 ]

@@ -14,6 +14,7 @@ from layernext.evaluation.similarity.measure import KindSimilarity, Measure
 from layernext.evaluation.similarity.polygon import POLYGON
 from layernext.evaluation.similarity.rectangle import RECTANGLE
 from layernext.evaluation.similarity.rotated_box import ROTATED_BOX
+from layernext.evaluation.similarity.semantic_mask import SEMANTIC_MASK
 from layernext.model import EvaluationSettings
 
 SIMILARITIES: dict[str, KindSimilarity] = {
@@ -26,13 +27,14 @@ SIMILARITIES: dict[str, KindSimilarity] = {
         ROTATED_BOX,
         IMAGE_LABEL,
         KEYPOINTS,
+        SEMANTIC_MASK,
     )
 }
 
 
-def evaluated_kinds(geometry: str) -> tuple[str, ...]:
-    """Names of the kinds of annotations that an evaluation of this geometry takes."""
-    return SIMILARITIES[geometry].kinds or (geometry,)
+def evaluated_kinds(settings: EvaluationSettings) -> tuple[str, ...]:
+    """Names of the kinds of annotations that an evaluation with completed settings takes."""
+    return SIMILARITIES[settings.geometry].kinds_for(settings.protocol)
 
 
 def measure_for(settings: EvaluationSettings) -> Measure:

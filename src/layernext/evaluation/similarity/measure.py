@@ -152,6 +152,11 @@ class KindSimilarity(ABC):
     name: str
     kinds: tuple[str, ...] = ()
 
+    def kinds_for(self, protocol: str | None) -> tuple[str, ...]:
+        """Names of the kinds of annotations that an evaluation by this protocol takes."""
+        del protocol
+        return self.kinds or (self.name,)
+
     @abstractmethod
     def gatherer(self) -> Gatherer:
         """An empty gatherer."""

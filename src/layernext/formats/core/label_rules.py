@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from layernext.errors import ConfigurationError
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.sample import Sample, location_of
+from layernext.formats.core.semantic import with_whole_labels
 from layernext.model import Annotation, Skeleton
 
 ANY_LABEL = "object"
@@ -96,6 +97,8 @@ class LabelRules:
                 else:
                     annotations.append(annotation)
                 is_changed |= label != annotation.label
+            if is_changed:
+                annotations = with_whole_labels(annotations, sample.image, losses)
             yield replace(sample, annotations=annotations) if is_changed else sample
 
 

@@ -37,8 +37,11 @@ from layernext.model.geometry.run_lengths import (
     compressed,
     counts_of,
     mask_of_pixels,
+    masks_of_bytes,
+    masks_of_map,
     runs_inside,
 )
+from layernext.model.geometry.semantic_mask import SemanticMask
 
 __all__ = [
     "GEOMETRIES",
@@ -64,6 +67,7 @@ __all__ = [
     "Rectangle",
     "RotatedBox",
     "RunLengths",
+    "SemanticMask",
     "box_of_corners",
     "built_from_kinds",
     "compressed",
@@ -72,6 +76,8 @@ __all__ = [
     "kind_of",
     "labeled_points",
     "mask_of_pixels",
+    "masks_of_bytes",
+    "masks_of_map",
     "oriented_rings",
     "parts_of",
     "register_kind",

@@ -81,6 +81,8 @@ class GeometryKind(Generic[Coordinates]):
         is_in_pixels: whether its coordinates are pixels in a normalized set, too.
         protocols: names of the evaluation protocols for it, the default first; empty if the kind is not
             evaluated.
+        has_set_rules: whether there are rules between its annotations of an image: `is_set_doubtful` and
+            `find_set_problems`.
     """
 
     name: ClassVar[str]
@@ -96,6 +98,7 @@ class GeometryKind(Generic[Coordinates]):
     colons: ClassVar[int] = 1
     is_in_pixels: ClassVar[bool] = False
     protocols: ClassVar[tuple[str, ...]] = ()
+    has_set_rules: ClassVar[bool] = False
 
     # -- reading and checking ---------------------------------------------------------------------
 
@@ -198,6 +201,26 @@ class GeometryKind(Generic[Coordinates]):
             key: which.
             value: any JSON value.
             where: its path.
+        """
+        raise NotImplementedError
+
+    def is_set_doubtful(self, annotations: Sequence[Any]) -> bool:
+        """Whether annotations of one image, each valid, may break a rule between them.
+
+        Called only if `has_set_rules`, with at least two.
+
+        Args:
+            annotations: decoded, with the JSON keys of the kind as attributes.
+        """
+        raise NotImplementedError
+
+    def find_set_problems(
+        self, annotations: Sequence[tuple[str, str, Coordinates]]
+    ) -> Iterator[Problem]:
+        """All that is wrong between annotations of one image, each valid; slow.
+
+        Args:
+            annotations: at least two: the path, the label and the coordinates of each.
         """
         raise NotImplementedError
 

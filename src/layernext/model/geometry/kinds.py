@@ -23,19 +23,35 @@ from layernext.model.geometry.points import POINTS, Points
 from layernext.model.geometry.polygon import POLYGON, Polygon
 from layernext.model.geometry.rectangle import RECTANGLE, Rectangle
 from layernext.model.geometry.rotated_box import ROTATED_BOX, RotatedBox
+from layernext.model.geometry.semantic_mask import SEMANTIC_MASK, SemanticMask
 
 Geometry: TypeAlias = Literal[
-    "rectangle", "polygon", "line", "points", "mask", "rotated_box", "image_label", "keypoints"
+    "rectangle",
+    "polygon",
+    "line",
+    "points",
+    "mask",
+    "rotated_box",
+    "image_label",
+    "keypoints",
+    "semantic_mask",
 ]
 """The kinds of annotation. Those after ``line`` exist in format v2 only."""
 
 EvaluatedGeometry: TypeAlias = Literal[
-    "rectangle", "polygon", "line", "mask", "rotated_box", "image_label", "keypoints"
+    "rectangle",
+    "polygon",
+    "line",
+    "mask",
+    "rotated_box",
+    "image_label",
+    "keypoints",
+    "semantic_mask",
 ]
 """The geometries that can be evaluated."""
 
 Annotation: TypeAlias = (
-    Rectangle | Polygon | Line | Points | Mask | RotatedBox | ImageLabel | Keypoints
+    Rectangle | Polygon | Line | Points | Mask | RotatedBox | ImageLabel | Keypoints | SemanticMask
 )
 
 KINDS: dict[str, GeometryKind[Any]] = {
@@ -49,12 +65,14 @@ KINDS: dict[str, GeometryKind[Any]] = {
         ROTATED_BOX,
         IMAGE_LABEL,
         KEYPOINTS,
+        SEMANTIC_MASK,
     )
 }
 """Every kind by its name, those that were registered included."""
 
 GEOMETRIES: tuple[Geometry, ...] = (
     "rectangle", "polygon", "line", "points", "mask", "rotated_box", "image_label", "keypoints",
+    "semantic_mask",
 )  # fmt: skip
 
 GEOMETRY_KEYS: dict[Geometry, str] = {
@@ -65,6 +83,7 @@ GEOMETRY_KEYS: dict[Geometry, str] = {
     "mask": "mask",
     "rotated_box": "bbox",
     "keypoints": "keypoints",
+    "semantic_mask": "mask",
 }
 """The JSON key that holds the coordinates of each geometry that has any; rotated boxes have a further one."""
 

@@ -44,11 +44,11 @@ class MaskKind(GeometryKind[RunLengths]):
 
     name = "mask"
     code = 5
-    struct = Mask
+    struct: ClassVar[type[Any]] = Mask
     key = "mask"
     coordinates_type = checked_type = RunLengths
     is_in_pixels = True
-    protocols = ("coco", "lvis", "voc", "voc2007", "boundary")
+    protocols: ClassVar[tuple[str, ...]] = ("coco", "lvis", "voc", "voc2007", "boundary")
 
     def count_colons(self, coordinates: RunLengths) -> int:
         """Those of its keys; a compressed string may have some, too."""

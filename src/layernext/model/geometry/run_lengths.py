@@ -34,6 +34,8 @@ _READABLE = re.compile("(?:[P-o]{0,12}[0-O])*")
 _LONGEST = 13
 """Characters of a number: 65 bits."""
 
+_HIGHEST_BYTE = 255
+
 _INSIDE = re.compile(b"\x01+")
 
 
@@ -222,6 +224,52 @@ def mask_of_pixels(size: tuple[int, int], pixels: bytes) -> RunLengths:
     return RunLengths(size, compressed(_counts_of_pixels(pixels)))
 
 
+def masks_of_bytes(size: tuple[int, int], pixels: bytes) -> dict[int, RunLengths]:
+    """The masks of a label map by class number: those of a byte for each pixel, column by column."""
+    return {
+        number: mask_of_pixels(size, pixels.translate(_only(number)))
+        for number in sorted(set(pixels))
+    }
+
+
+def _only(number: int) -> bytes:
+    """The table that makes 1 of a number, and 0 of all others."""
+    return bytes(number) + b"\x01" + bytes(255 - number)
+
+
+def masks_of_map(array: Any) -> dict[int, RunLengths]:
+    """The masks of a label map by class number.
+
+    Args:
+        array: (H, W) of whole numbers: a numpy array, a tensor or nested lists.
+
+    Raises:
+        DataError: it has other values, or is not two-dimensional; the place is ``map``.
+    """
+    values = _as_array(array)
+    if not hasattr(values, "dtype"):
+        rows = [list(row) for row in values]
+        numbers = sorted({number for row in rows for number in row})
+        if any(type(number) not in (int, bool) for number in numbers):
+            raise DataError(Problem("map", "has values that are not whole numbers"))
+        return {
+            int(number): RunLengths.from_array([[value == number for value in row] for row in rows])
+            for number in numbers
+        }
+    if len(values.shape) != 2 or 0 in values.shape:  # noqa: PLR2004 - height and width
+        message = f"has the shape {tuple(values.shape)}, must be (height, width)"
+        raise DataError(Problem("map", message))
+    if values.dtype.kind not in "bui":
+        message = f"has the type {values.dtype}, must be whole numbers: pass scores.argmax(0)"
+        raise DataError(Problem("map", message))
+    lowest, highest = int(values.min()), int(values.max())
+    if lowest >= 0 and highest <= _HIGHEST_BYTE:
+        height, width = values.shape
+        return masks_of_bytes((height, width), values.astype("uint8").tobytes(order="F"))
+    numbers = sorted(set(values.ravel().tolist()))
+    return {number: RunLengths.from_array(values == number) for number in numbers}
+
+
 def _counts_of_pixels(pixels: bytes) -> list[int]:
     counts: list[int] = []
     done = 0
@@ -235,9 +283,7 @@ def _counts_of_pixels(pixels: bytes) -> list[int]:
 
 def _column_bytes(array: Any) -> tuple[int, int, bytes]:
     """Height, width and a byte for each pixel, column by column."""
-    for method in ("detach", "cpu", "numpy"):  # a tensor, on any device
-        if hasattr(array, method):
-            array = getattr(array, method)()
+    array = _as_array(array)
     is_array = hasattr(array, "dtype") and hasattr(array, "tobytes")
     height, width, pixels = _bytes_of_array(array) if is_array else _bytes_of_rows(array)
     if not height or not width:
@@ -245,6 +291,14 @@ def _column_bytes(array: Any) -> tuple[int, int, bytes]:
     if pixels.translate(None, b"\x00\x01"):
         raise _wrong("has values other than 0 and 1")
     return height, width, pixels
+
+
+def _as_array(array: Any) -> Any:
+    """A tensor, on any device, as an array; anything else as it is."""
+    for method in ("detach", "cpu", "numpy"):
+        if hasattr(array, method):
+            array = getattr(array, method)()
+    return array
 
 
 def _bytes_of_array(array: Any) -> tuple[int, int, bytes]:

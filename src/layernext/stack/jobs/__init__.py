@@ -1,5 +1,6 @@
 """Background work: who does it, and where."""
 
+from layernext.stack.jobs.engines import engine_for, load_dask, scheduler_address
 from layernext.stack.jobs.handlers import handlers_for
 from layernext.stack.jobs.housekeeping import Housekeeping
 from layernext.stack.jobs.purge import PURGE_JOB
@@ -18,10 +19,13 @@ __all__ = [
     "JobRunner",
     "annotations_of",
     "count_now",
+    "engine_for",
     "handlers_for",
     "iter_samples",
     "label_list",
+    "load_dask",
     "running_jobs",
     "samples_of",
+    "scheduler_address",
     "stop_signals",
 ]

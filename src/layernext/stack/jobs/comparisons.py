@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,23 +10,22 @@ from msgspec import Struct
 from layernext.errors import Conflict
 from layernext.evaluation import Evaluator, RunPairing, compare_evaluations
 from layernext.model import EvaluationInfo
+from layernext.stack.jobs.engines import Engine, processors
 from layernext.stack.jobs.evaluations import (
+    add_pair,
+    image_wh,
+    is_unsized,
+    set_of,
+    source_of,
+)
+from layernext.stack.jobs.runner import Handler, JobContext
+from layernext.stack.jobs.spans import (
     ATTEMPTS,
     MERGED_PERCENT,
     SPAN_ANNOTATIONS,
     SPANS_PER_PROCESS,
-    Executors,
-    add_pair,
-    as_completed,
-    executor_for,
-    image_wh,
-    is_unsized,
-    processors,
-    set_of,
-    source_of,
+    span_pool,
 )
-from layernext.stack.jobs.processes import reader
-from layernext.stack.jobs.runner import Handler, JobContext
 from layernext.stack.store import Changed, EvaluationData, Plan, Span, Store
 
 
@@ -46,18 +43,18 @@ class _Sides(Struct, frozen=True):
     plans: tuple[Plan, Plan]
 
 
-def comparison_handler(store: Store, executors: Executors = executor_for) -> Handler:
+def comparison_handler(store: Store, engine: Engine) -> Handler:
     """Compares two evaluations; the job's result is the comparison.
 
     Args:
         store: where everything is.
-        executors: where parts are worked on.
+        engine: where parts are worked on.
     """
 
     def handle(context: JobContext) -> dict[str, Any]:
         for _ in range(ATTEMPTS):
             try:
-                return _compare(store, context, executors)
+                return _compare(store, context, engine)
             except Changed:  # noqa: PERF203 - a comparison costs more
                 context.progress(0.0, "annotations have changed; starting again")
         raise Conflict(
@@ -67,43 +64,37 @@ def comparison_handler(store: Store, executors: Executors = executor_for) -> Han
     return handle
 
 
-def _compare(store: Store, context: JobContext, executors: Executors) -> dict[str, Any]:
+def _compare(store: Store, context: JobContext, engine: Engine) -> dict[str, Any]:
     payload, data = context.payload, store.evaluations.data
     infos = [store.evaluations.get(payload[side]) for side in ("a", "b")]
     context.progress(0.0, "reading")
     spans = SPANS_PER_PROCESS * processors()
     plans = [data.plan(info.id, SPAN_ANNOTATIONS, spans) for info in infos]
+    span_list = plans[0].spans
+    plans = [msgspec.structs.replace(plan, spans=[]) for plan in plans]  # they go with every span
     sides = _Sides((infos[0].id, infos[1].id), (plans[0], plans[1]))
     whole = _empty(infos)
-    with executors(sum(plan.annotations for plan in plans)) as executor:
-        is_inline = isinstance(executor, ThreadPoolExecutor)
-        work = partial(compare_span, data)
-        if not is_inline:
-            work = partial(compare_span_of, store.database_url)
-        futures = [executor.submit(work, sides, span, _empty(infos)) for span in plans[0].spans]
-        try:
-            for part, done in as_completed(futures, context):
-                whole.a.merge(part.a)
-                whole.b.merge(part.b)
-                whole.pairing.merge(part.pairing)
-                whole.image_ids |= part.image_ids
-                context.progress(MERGED_PERCENT * done / len(futures), "images matched")
-            context.progress(MERGED_PERCENT, "intervals")
-            comparison = compare_evaluations(
-                whole.a,
-                whole.b,
-                pairing=whole.pairing,
-                name_a=infos[0].run,
-                name_b=infos[1].run,
-                resamples=payload["resamples"],
-                seed=payload["seed"],
-                level=payload["level"],
-                image_limit=payload["images"],
-                executor=None if is_inline else executor,
-            )
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
+    with span_pool(store, engine, sum(plan.annotations for plan in plans)) as pool:
+        arguments = [(sides, span, _empty(infos)) for span in span_list]
+        for part, share in pool.work(context, EvaluationData, compare_span, arguments):
+            whole.a.merge(part.a)
+            whole.b.merge(part.b)
+            whole.pairing.merge(part.pairing)
+            whole.image_ids |= part.image_ids
+            context.progress(MERGED_PERCENT * share, "images matched")
+        context.progress(MERGED_PERCENT, "intervals")
+        comparison = compare_evaluations(
+            whole.a,
+            whole.b,
+            pairing=whole.pairing,
+            name_a=infos[0].run,
+            name_b=infos[1].run,
+            resamples=payload["resamples"],
+            seed=payload["seed"],
+            level=payload["level"],
+            image_limit=payload["images"],
+            executor=pool.executor,
+        )
     image_ids = {
         image.image: f"{whole.image_ids[image.image]:024x}" for image in comparison.different_images
     }
@@ -114,11 +105,6 @@ def _empty(infos: list[EvaluationInfo]) -> _Part:
     a, b = infos
     pairing = RunPairing(a.settings, confidence_a=a.confidence, confidence_b=b.confidence)
     return _Part(Evaluator(a.settings), Evaluator(b.settings), pairing, {})
-
-
-def compare_span_of(url: str, sides: _Sides, span: Span, part: _Part) -> _Part:
-    """Compare a span, in a process that opens the database for itself."""
-    return compare_span(EvaluationData(reader(url)), sides, span, part)
 
 
 def compare_span(data: EvaluationData, sides: _Sides, span: Span, part: _Part) -> _Part:

@@ -6,11 +6,7 @@ annotation. If the sets change meanwhile the job starts over, so that a result i
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from functools import partial
-from typing import Any, TypeAlias, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -19,8 +15,15 @@ from layernext.errors import Conflict
 from layernext.evaluation import Evaluator
 from layernext.evaluation import Source as SetSource
 from layernext.model import Evaluation, EvaluationSettings, decode_trusted
-from layernext.stack.jobs.processes import process_pool, reader
+from layernext.stack.jobs.engines import Engine, processors
 from layernext.stack.jobs.runner import Handler, JobContext
+from layernext.stack.jobs.spans import (
+    ATTEMPTS,
+    MERGED_PERCENT,
+    SPAN_ANNOTATIONS,
+    SPANS_PER_PROCESS,
+    span_pool,
+)
 from layernext.stack.store import (
     Changed,
     EvaluationData,
@@ -34,28 +37,8 @@ from layernext.stack.store import (
     TallyRow,
 )
 
-ATTEMPTS = 5
-"""So often an evaluation starts over because annotations changed; then it says so and fails."""
-
-SPAN_ANNOTATIONS = 100_000
-"""Of one part: about half a second of work, within which a job that is to stop does so."""
-
-SPANS_PER_PROCESS = 4
-"""At least, so that all have something to do until the end."""
-
-INLINE_ANNOTATIONS = 400_000
-"""Up to this size, of both sides, an evaluation is done in the time that starting processes takes."""
-
-MERGED_PERCENT = 80.0
-"""Of the progress, when all parts are done; then come averages and storing."""
-
 NAMED = 100
 """Images without a size that are named in a result."""
-
-Result = TypeVar("Result")
-
-Executors: TypeAlias = Callable[[int], Executor]
-"""Where parts are evaluated: gets the number of annotations, gives an executor to be shut down."""
 
 
 class Part(Struct):
@@ -72,34 +55,19 @@ class Part(Struct):
     unsized: list[str]
 
 
-def executor_for(annotations: int) -> Executor:
-    """A thread for little work, a process for each processor for much."""
-    if annotations <= INLINE_ANNOTATIONS:
-        return ThreadPoolExecutor(1)
-    return process_pool(processors())
-
-
-def processors() -> int:
-    """How many this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1
-
-
-def evaluation_handler(store: Store, executors: Executors = executor_for) -> Handler:
+def evaluation_handler(store: Store, engine: Engine) -> Handler:
     """Computes an evaluation and stores it.
 
     Args:
         store: where everything is.
-        executors: where parts are evaluated.
+        engine: where parts are evaluated.
     """
 
     def handle(context: JobContext) -> dict[str, Any]:
         evaluation_id = str(context.payload["evaluation"])
         for _ in range(ATTEMPTS):
             try:
-                return _evaluate(store, evaluation_id, context, executors)
+                return _evaluate(store, evaluation_id, context, engine)
             except Changed:  # noqa: PERF203 - an evaluation costs more
                 context.progress(0.0, "annotations have changed; starting again")
         raise Conflict(
@@ -110,58 +78,27 @@ def evaluation_handler(store: Store, executors: Executors = executor_for) -> Han
 
 
 def _evaluate(
-    store: Store, evaluation_id: str, context: JobContext, executors: Executors
+    store: Store, evaluation_id: str, context: JobContext, engine: Engine
 ) -> dict[str, Any]:
     data = store.evaluations.data
     settings = data.settings(evaluation_id)
     context.progress(0.0, "reading")
     plan = data.plan(evaluation_id, SPAN_ANNOTATIONS, SPANS_PER_PROCESS * processors())
     whole = Part(Evaluator(settings), {}, [])
-    with executors(plan.annotations) as executor:
-        is_inline = isinstance(executor, ThreadPoolExecutor)
-        work = (
-            partial(evaluate_span, data)
-            if is_inline
-            else partial(evaluate_span_of, store.database_url)
-        )
-        futures = [
-            executor.submit(work, evaluation_id, plan, span, settings) for span in plan.spans
-        ]
-        try:
-            for part, done in as_completed(futures, context):
-                whole.evaluator.merge(part.evaluator)
-                whole.ids |= part.ids
-                whole.unsized += part.unsized
-                share = done / len(futures)
-                context.progress(MERGED_PERCENT * share, f"{share:.0%} of the images matched")
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
+    spans = plan.spans
+    plan = msgspec.structs.replace(plan, spans=[])  # it goes with every span
+    with span_pool(store, engine, plan.annotations) as pool:
+        arguments = [(evaluation_id, plan, span, settings) for span in spans]
+        for part, share in pool.work(context, EvaluationData, evaluate_span, arguments):
+            whole.evaluator.merge(part.evaluator)
+            whole.ids |= part.ids
+            whole.unsized += part.unsized
+            context.progress(MERGED_PERCENT * share, f"{share:.0%} of the images matched")
     context.progress(MERGED_PERCENT, "averages and curves")
     outcome = _outcome(whole, plan)
     context.progress(95.0, "storing")
     data.store(evaluation_id, plan, outcome)
     return {"evaluation": evaluation_id, "images": outcome.notes.image_count}
-
-
-def as_completed(
-    futures: list[Future[Result]], context: JobContext
-) -> Iterator[tuple[Result, int]]:
-    """Parts as they come, with how many there were; a job that is to stop does so meanwhile."""
-    waiting, done = set(futures), 0
-    while waiting:
-        ready, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-        context.progress(MERGED_PERCENT * done / len(futures))
-        for future in ready:
-            done += 1
-            yield future.result(), done
-
-
-def evaluate_span_of(
-    url: str, evaluation_id: str, plan: Plan, span: Span, settings: EvaluationSettings
-) -> Part:
-    """Evaluate a span, in a process that opens the database for itself."""
-    return evaluate_span(EvaluationData(reader(url)), evaluation_id, plan, span, settings)
 
 
 def evaluate_span(

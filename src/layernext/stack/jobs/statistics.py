@@ -5,8 +5,6 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,15 +14,9 @@ from numpy.typing import NDArray
 
 from layernext.errors import Conflict, NotFound
 from layernext.model import KINDS, Histogram, RunStatistics, built_from_kinds
-from layernext.stack.jobs.evaluations import (
-    ATTEMPTS,
-    SPAN_ANNOTATIONS,
-    Executors,
-    as_completed,
-    executor_for,
-)
-from layernext.stack.jobs.processes import reader
+from layernext.stack.jobs.engines import Engine
 from layernext.stack.jobs.runner import Handler, JobContext
+from layernext.stack.jobs.spans import ATTEMPTS, SPAN_ANNOTATIONS, span_pool
 from layernext.stack.store import Changed, CountedRun, SideSet, Span, Statistics, Store
 
 CONFIDENCE_BINS = 20
@@ -88,12 +80,12 @@ class Tally(Struct):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-def statistics_handler(store: Store, executors: Executors = executor_for) -> Handler:
+def statistics_handler(store: Store, engine: Engine) -> Handler:
     """Counts a run and stores what came of it.
 
     Args:
         store: where everything is.
-        executors: where parts are counted.
+        engine: where parts are counted.
     """
 
     def handle(context: JobContext) -> None:
@@ -103,7 +95,7 @@ def statistics_handler(store: Store, executors: Executors = executor_for) -> Han
             if run is None:
                 raise NotFound("the run is no longer there", status=404)
             try:
-                _count(store, run, context, executors)
+                _count(store, run, context, engine)
             except Changed:
                 continue
             return
@@ -112,22 +104,14 @@ def statistics_handler(store: Store, executors: Executors = executor_for) -> Han
     return handle
 
 
-def _count(store: Store, run: CountedRun, context: JobContext, executors: Executors) -> None:
+def _count(store: Store, run: CountedRun, context: JobContext, engine: Engine) -> None:
     context.progress(0.0, "reading")
     spans = store.statistics.spans(run, SPAN_ANNOTATIONS)
     whole = Tally()
-    with executors(run.annotations) as executor:
-        is_inline = isinstance(executor, ThreadPoolExecutor)
-        work = partial(count_span, store.statistics)
-        if not is_inline:
-            work = partial(count_span_of, store.database_url)
-        futures = [executor.submit(work, run, span) for span in spans]
-        try:
-            for part, _ in as_completed(futures, context):
-                whole.add(part)
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
+    with span_pool(store, engine, run.annotations) as pool:
+        arguments = [(run, span) for span in spans]
+        for part, _ in pool.work(context, Statistics, count_span, arguments):
+            whole.add(part)
     store.statistics.store(run, described(run, whole))
 
 
@@ -141,11 +125,6 @@ def count_now(statistics: Statistics, run: CountedRun) -> RunStatistics:
     for span in statistics.spans(run, SPAN_ANNOTATIONS):
         whole.add(count_span(statistics, run, span))
     return statistics.remember(run, described(run, whole))
-
-
-def count_span_of(url: str, run: CountedRun, span: Span) -> Tally:
-    """Count a span, in a process that opens the database for itself."""
-    return count_span(Statistics(reader(url)), run, span)
 
 
 def count_span(statistics: Statistics, run: CountedRun, span: Span) -> Tally:

@@ -83,7 +83,7 @@ from layernext.stack.store.files.records import (
 from layernext.stack.store.files.rows import unique_name
 from layernext.stack.store.files.states import FileStates
 from layernext.stack.store.files.storing import StoredFile, object_path
-from layernext.stack.store.identity import location_digest
+from layernext.stack.store.identity import StackIdentity, location_digest
 from layernext.stack.store.jobs.jobs import COMPARISON_JOB, LOOK_JOB, Jobs
 from layernext.stack.store.jobs.records import JobRow, JobStatus
 from layernext.stack.store.labels.records import LabelGroup, LabelRef, ValueRef
@@ -177,6 +177,7 @@ __all__ = [
     "SideSet",
     "Snapshot",
     "Span",
+    "StackIdentity",
     "Statistics",
     "Store",
     "StoredFile",

@@ -62,9 +62,9 @@ class OverlayShape(Struct, frozen=True, array_like=True, gc=False):
 
     Attributes:
         label: its place in `Overlays.labels`.
-        geometry: 1 rectangle, 2 polygon, 3 line, 4 points, 5 mask.
+        geometry: 1 rectangle, 2 polygon, 3 line, 4 points, 5 mask, 9 semantic mask.
         confidence: or null.
-        coordinates: of a rectangle x, y, width, height; of a mask pixels of the image for each of its own, height,
+        coordinates: of a rectangle x, y, width, height; of masks pixels of the image for each of its own, height,
             width and run lengths; else x and y of each point in turn, with two null between the outlines of a
             polygon. Rounded.
     """

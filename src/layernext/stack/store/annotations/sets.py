@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from layernext.errors import DataError, Problem, TooLarge
-from layernext.model import Mode
+from layernext.model import Mode, find_problems_of_merged
 from layernext.stack.store.access.records import CheckCollections
 from layernext.stack.store.annotations import content, summaries, uploads
 from layernext.stack.store.annotations.prepared import PreparedSet
@@ -22,6 +22,7 @@ from layernext.stack.store.labels.labels import Labels, Seen
 from layernext.stack.store.removal import evaluations as evaluation_removal
 from layernext.stack.store.schema import (
     BATCH_BITS,
+    GEOMETRIES_BY_CODE,
     GEOMETRY_CODES,
     PLACE_BITS,
     annotation_set,
@@ -209,7 +210,7 @@ def _merged(
     """Several sets of one image in one upload as one, in the order of their batches.
 
     Raises:
-        DataError: they cannot be one, because their coordinates mean different things.
+        DataError: they cannot be one: their coordinates mean different things, or they contradict each other.
     """
     parts: dict[int, content.Parts] = {}
     summed: list[tuple[summaries.Counts, bytes]] = []
@@ -227,6 +228,13 @@ def _merged(
         raise DataError(Problem(f"image {name!r}", text))
     ((geometry, normalized),) = meanings
     ordered = sorted(parts)
+    problems = find_problems_of_merged(
+        [annotation for at in ordered for annotation in parts[at].annotations],
+        GEOMETRIES_BY_CODE[geometry],
+        f"image {name!r}",
+    )
+    if problems:
+        raise DataError(problems)
     sizes = [number for at in ordered for number in (at, len(parts[at].annotations))]
     return {
         "position": ordered[0],

@@ -11,8 +11,11 @@ import { tile } from "./tiles.js";
 
 const MAIN = ["AP", "AP50", "AP75"];
 const OF_IMAGES = ["accuracy", "macro_f1", "AUC"];
+const OF_MAPS = ["mIoU", "pixel_accuracy", "mean_accuracy"];
+const OF_SEGMENTS = ["PQ", "SQ", "RQ"];
+const FIRST = { classification: OF_IMAGES, semantic: OF_MAPS, panoptic: OF_SEGMENTS };
 const SCORES_OF_LABELS = ["AP", "AP50", "AUC"];
-const TITLES = { accuracy: "Accuracy", top5: "Top 5", macro_f1: "Macro F1", macro_precision: "Macro P", macro_recall: "Macro R" };
+const TITLES = { pixel_accuracy: "Pixel accuracy", mean_accuracy: "Mean accuracy", accuracy: "Accuracy", top5: "Top 5", macro_f1: "Macro F1", macro_precision: "Macro P", macro_recall: "Macro R" };
 const HINTS = {
   AP: "Average precision over all thresholds",
   AP50: "Average precision at IoU 0.5",
@@ -27,6 +30,14 @@ const HINTS = {
   macro_f1: "F1 of each label, averaged over labels",
   macro_precision: "Precision of each label, averaged over labels",
   macro_recall: "Recall of each label, averaged over labels",
+  mIoU: "IoU of each label over all pixels, averaged over labels",
+  pixel_accuracy: "Share of pixels whose label is right",
+  mean_accuracy: "Share of each label's pixels that is right, averaged over labels",
+  fwIoU: "IoU of each label, weighted by its share of the pixels",
+  IoU: "Right pixels, divided by those that either side gives the label",
+  PQ: "Panoptic quality: SQ times RQ, averaged over labels",
+  SQ: "Segmentation quality: mean IoU of matched segments",
+  RQ: "Recognition quality: F1 of segments",
   AUC: "Area under the ROC curve of each label against the rest, averaged",
 };
 const OTHERS = { precision: "Precision", recall: "Recall", f1: "F1", mean_similarity: "Mean similarity" };
@@ -82,7 +93,7 @@ export class EvaluationView {
 
   #summary({ summary, confidence, counts, settings, info }) {
     const averages = Object.entries(summary).filter(([name]) => !(name in OTHERS));
-    const first = settings.protocol === "classification" ? OF_IMAGES : MAIN;
+    const first = FIRST[settings.protocol] ?? MAIN;
     const main = averages.filter(([name]) => first.includes(name));
     const rest = averages.filter(([name]) => !first.includes(name));
     const shown = main.length ? main : averages.slice(0, 3);
@@ -158,6 +169,7 @@ export class EvaluationView {
 /** What the tables count. */
 function tablesAt({ protocol, match_threshold: threshold }, confidence) {
   if (protocol === "classification") return confidence ? `tables of labels with a confidence of at least ${score(confidence)}` : "tables of each image's most confident label";
+  if (protocol === "semantic") return `tables of an image's labels at IoU ${short(threshold)}; the confusion matrix counts pixels`;
   return `tables at confidence ${score(confidence)} and ${protocol === "chamfer" ? "distance" : "IoU"} ${short(threshold)}`;
 }
 
@@ -216,7 +228,7 @@ function slices({ slices: found }) {
     number("precision", "Precision", (row) => row.precision),
     number("recall", "Recall", (row) => row.recall),
     number("f1", "F1", (row) => row.f1),
-    number("AP", "AP", (row) => row.scores.AP ?? null),
+    ...["AP", "mIoU", "PQ"].filter((name) => name === "AP" || name in found[0].scores).map((name) => number(name, name, (row) => row.scores[name] ?? null)),
   ];
   return h("div", {}, h("h3", {}, "Parts of the data"), sortableTable({ caption: "Parts of the data", columns, rows: found, sort: "value", limit: 30 }));
 }

@@ -18,6 +18,7 @@ import { points } from "./points.js";
 import { polygon } from "./polygon.js";
 import { rectangle } from "./rectangle.js";
 import { rotatedBox } from "./rotated_box.js";
+import { semanticMask } from "./semantic_mask.js";
 
 /**
  * @typedef {{points: string[], edges?: number[][]}} Skeleton what is known of the keypoints of a label
@@ -33,7 +34,9 @@ import { rotatedBox } from "./rotated_box.js";
  */
 
 /** @type {Kind[]} */
-export const KINDS = [rectangle, polygon, line, points, mask, rotatedBox, imageLabel, keypoints];
+export const KINDS = [
+    rectangle, polygon, line, points, mask, rotatedBox, imageLabel, keypoints, semanticMask,
+];
 
 /** Names of the kinds that can be evaluated, with a title for each. */
 export const EVALUATED = Object.fromEntries(
