@@ -83,7 +83,6 @@ if TYPE_CHECKING:
         convert,
     )
     from layernext.model import (
-        COCO_PERSON,
         Annotation,
         AreaRange,
         AttributeValue,
@@ -163,7 +162,7 @@ _HOMES = {
         "ConversionReport", "FileSummary", "convert",
     ),
     "layernext.model": (
-        "COCO_PERSON", "Annotation", "AreaRange", "AttributeValue", "AuditEntry", "Calibration", "CalibrationBin", "Collection",
+        "Annotation", "AreaRange", "AttributeValue", "AuditEntry", "Calibration", "CalibrationBin", "Collection",
         "ConfusionMatrix", "Curve", "DatasetDiff", "DatasetVersion", "MetadataNames", "ErrorKind",
         "ErrorKinds", "Evaluation", "EvaluationInfo", "EvaluationSettings", "Export", "FileRecord", "Geometry", "Grant", "Histogram",
         "ImageAnnotations", "ImageLabel", "ImageTally", "Item", "Keypoints", "LabelAttribute", "LabelClass",
@@ -174,7 +173,6 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "COCO_PERSON",
     "Annotation",
     "AnnotationShapeType",
     "AnnotationUploadType",

@@ -147,11 +147,11 @@ def labeled_parts(
     """
     if annotation.bbox is None:
         losses.note("that keypoints have no box; the one around their points is", where)
-    kept = {0, HIDDEN, VISIBLE} if has_hidden else {0, VISIBLE}
+    visibilities = {0, HIDDEN, VISIBLE} if has_hidden else {0, VISIBLE}
     parts = []
     for name, point in zip(names, annotation.keypoints, strict=False):
         x, y, visibility = point
-        if visibility not in kept:
+        if visibility not in visibilities:
             losses.note("how visible a point is; that it is labeled is", where)
         if visibility:
             parts.append((name, point))
