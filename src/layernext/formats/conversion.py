@@ -26,7 +26,7 @@ from layernext.formats.core.semantic import refuse_contradictions
 from layernext.formats.core.targets import atomic_target, safe_relative
 from layernext.formats.reading import read_format
 from layernext.formats.registry import detect_format, get_format, list_formats
-from layernext.model import record_html, short_repr
+from layernext.model import Keypoints, Skeleton, record_html, short_repr
 
 
 class ConversionReport(Struct, frozen=True, kw_only=True):
@@ -158,9 +158,11 @@ def write_export(
         advance: called with the number of new images, for progress.
     """
     images = annotations = 0
-    holds = get_format(name).holds
-    with create_export(target, name, options or ExportOptions()) as (writer, losses):
+    holds, options = get_format(name).holds, options or ExportOptions()
+    skeletons = dict(options.skeletons)
+    with create_export(target, name, options) as (writer, losses):
         for sample in samples if holds.runs else merged(samples, losses):
+            _note_skeletons(sample, holds, skeletons, losses)
             writer.write(_held(sample, holds, losses))
             images += 1
             annotations += len(sample.annotations)
@@ -173,6 +175,27 @@ def write_export(
         annotations=annotations,
         losses=losses.counts,
     )
+
+
+def _note_skeletons(
+    sample: Sample, holds: Holds, skeletons: dict[str, Skeleton], losses: Losses
+) -> None:
+    """Count what a format does not hold of the skeletons of keypoints, once for each label.
+
+    Args:
+        sample: an image.
+        holds: what the format holds.
+        skeletons: by label; those that were counted are taken out.
+        losses: counts.
+    """
+    for number, annotation in enumerate(sample.annotations if skeletons else ()):
+        if not isinstance(annotation, Keypoints) or annotation.label not in skeletons:
+            continue
+        skeleton = skeletons.pop(annotation.label)
+        for name in ("points", "edges", "sigmas", "flips"):
+            if getattr(skeleton, name) and name not in holds.skeletons:
+                what = "names of the points" if name == "points" else name
+                losses.note(f"the {what} of a skeleton", location_of(sample, number))
 
 
 def _held(sample: Sample, holds: Holds, losses: Losses) -> Sample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,29 @@ from layernext.formats.core.format import (
 )
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.outlines import rows_of_mask
+from layernext.formats.core.poses import labeled_parts, names_of_points
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.rotation import UNTURNED
-from layernext.formats.core.sample import Sample, check_finite, location_of, points_of, size_of
+from layernext.formats.core.sample import (
+    Sample,
+    box_of,
+    check_finite,
+    location_of,
+    points_of,
+    size_of,
+)
 from layernext.formats.core.targets import check_new
 from layernext.formats.label_studio_brush import brush_of_runs
 from layernext.formats.label_studio_tasks import CHOICES_NAME, read_label_studio
 from layernext.model import (
     Annotation,
     ImageLabel,
+    Keypoint,
+    Keypoints,
     Mask,
     Rectangle,
     RotatedBox,
+    Skeleton,
     counts_of,
     runs_inside,
 )
@@ -42,11 +54,20 @@ HOLDS = Holds(
         "rotated_box": KEPT,
         "image_label": KEPT,
         "mask": "yes, its pixels",
+        "keypoints": "its labeled points, and its box",
     },
     fields={"confidence": KEPT},
     splits=KEPT,
     sizes="needed",
+    skeletons=("points",),
 )
+
+
+POINTS_NAME = "keypoint"
+"""The tag of points."""
+
+POINT_WIDTH = 0.75
+"""Percent of the image's width: how large a point is drawn."""
 
 
 class LabelStudioWriter:
@@ -56,9 +77,18 @@ class LabelStudioWriter:
         path: the file.
         losses: counts what Label Studio cannot hold.
         predictions: write predictions, for people to start from, in place of annotations.
+        skeletons: name the points of keypoints.
     """
 
-    def __init__(self, path: Path, losses: Losses, *, predictions: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        losses: Losses,
+        *,
+        predictions: bool = False,
+        skeletons: Mapping[str, Skeleton] | None = None,
+    ) -> None:
+        self._skeletons = skeletons or {}
         self._losses, self._key = losses, "predictions" if predictions else "annotations"
         self._file, self._count = open_output(path), 0
         self._names: set[str] = set()
@@ -68,7 +98,8 @@ class LabelStudioWriter:
         """Add an image."""
         check_new(self._names, sample.image)
         size = size_of(sample)
-        results = []
+        results: list[dict[str, Any]] = []
+        names: dict[str, tuple[str, ...]] = {}
         for number, annotation in enumerate(sample.annotations):
             where = location_of(sample, number)
             if not HOLDS.accepts(annotation, where, self._losses):
@@ -79,9 +110,17 @@ class LabelStudioWriter:
             self._losses.note_fields(annotation, where, keeps=HOLDS.fields)
             if isinstance(annotation, RotatedBox) and not annotation.rotation % 360:
                 self._losses.note(UNTURNED, where)
+            if isinstance(annotation, Keypoints):
+                points = names_of_points(annotation, self._skeletons.get(annotation.label))
+                names[annotation.label] = max(names.get(annotation.label, ()), points, key=len)
+                parts = labeled_parts(annotation, points, where, self._losses, has_hidden=False)
+                results += _studio_pose(annotation, parts, f"r{number}", size, where)
+                continue
             results.append(_studio_shape(annotation, f"r{number}", size, where))
         # Label Studio keeps `meta` as it is.
         meta: dict[str, Any] = {"width": size[0], "height": size[1]}
+        if names:
+            meta["keypoints"] = names
         if sample.split:
             meta["split"] = sample.split
         task = {
@@ -154,9 +193,37 @@ def _studio_shape(
     return {**fields, "type": "polygonlabels", "value": value}
 
 
+def _studio_pose(
+    annotation: Keypoints,
+    parts: list[tuple[str, Keypoint]],
+    name: str,
+    size: tuple[int, int],
+    where: str,
+) -> list[dict[str, Any]]:
+    """A rectangle, and a point for each part."""
+    box = box_of(annotation, where) or (0.0, 0.0, 0.0, 0.0)
+    rectangle = Rectangle(label=annotation.label, bbox=box, confidence=annotation.confidence)
+    whole = _studio_shape(rectangle, name, size, where)
+    results = [whole]
+    for number, (label, (x, y, _)) in enumerate(parts):
+        value = {
+            "x": 100 * x / size[0],
+            "y": 100 * y / size[1],
+            "width": POINT_WIDTH,
+            "keypointlabels": [label],
+        }
+        check_finite((value["x"], value["y"]), where)  # type: ignore[arg-type]
+        fields = {"id": f"{name}-{number}", "parentID": name, "from_name": POINTS_NAME}
+        results.append({**whole, **fields, "type": "keypointlabels", "value": value})
+        results[-1].pop("score", None)
+    return results
+
+
 def write(target: Path, losses: Losses, options: ExportOptions) -> LabelStudioWriter:
     """Open a writer; see `Format`."""
-    return LabelStudioWriter(target, losses, predictions=options.predictions)
+    return LabelStudioWriter(
+        target, losses, predictions=options.predictions, skeletons=options.skeletons
+    )
 
 
 def detect(probe: Probe) -> Detection | None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
@@ -24,11 +24,27 @@ from layernext.formats.core.labels import label_of
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.outlines import ellipse_outline, mask_of_rows
 from layernext.formats.core.pixels import IMAGE_EXTENSIONS
+from layernext.formats.core.poses import PointNames, joined_pose
 from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.sample import Sample, check_finite
 from layernext.formats.core.scores import Scores
 from layernext.formats.label_studio_brush import runs_of_brush
-from layernext.model import Annotation, AttributeValue, ImageLabel, Line, Mask, Points, Polygon
+from layernext.formats.label_studio_poses import (
+    Located,
+    points_by_parent,
+    read_names,
+    read_points,
+)
+from layernext.model import (
+    Annotation,
+    AttributeValue,
+    ImageLabel,
+    Line,
+    Mask,
+    Points,
+    Polygon,
+    Rectangle,
+)
 
 _UPLOAD = re.compile(r"/?data/upload/(?:\d+/)?")
 _UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-(?=.)")
@@ -40,10 +56,6 @@ CHOICES_NAME = "choice"
 _SHAPES = ("rectangle", "polygon", "ellipse", "keypoint", "brush", "vector", "bitmask")
 _SAYS_MORE = ("choices", "textarea", "rating", "number", "taxonomy", "datetime", "pairwise")
 _FURTHER_KEYS = {"annotation_id", "annotator", "created_at", "updated_at", "lead_time", "id"}
-
-
-_Located: TypeAlias = tuple[dict[str, Any], str]
-"""A result and its location."""
 
 
 class _Task(msgspec.Struct):
@@ -64,6 +76,9 @@ def read_label_studio(path: Path, losses: Losses, options: ReadOptions) -> Itera
         FormatError: the file is not of Label Studio, with the location.
     """
     names: set[str] = set()
+    point_names = read_names(path)
+    for label, skeleton in point_names.skeletons().items():
+        options.classes.skeletons.setdefault(label, skeleton)
     with open_decompressed(path) as stream:
         window = JsonWindow(stream, str(path))
         for number, raw in enumerate(iter_list(window, "tasks")):
@@ -71,7 +86,9 @@ def read_label_studio(path: Path, losses: Losses, options: ReadOptions) -> Itera
             sample = None
             with losses.problems:
                 image, results, meta = _open_task(raw, where, losses)
-                sample = _read_task(image, results, meta, where, losses, options.scores)
+                sample = _read_task(
+                    image, results, meta, point_names, where, losses, options.scores
+                )
             if sample is None:
                 continue
             if sample.image in names:
@@ -174,7 +191,13 @@ def image_name(text: str, *, keeps_prefix: bool = False) -> str:
 
 
 def _read_task(
-    image: str, results: Any, meta: dict[str, Any], where: str, losses: Losses, scores: Scores
+    image: str,
+    results: Any,
+    meta: dict[str, Any],
+    point_names: PointNames,
+    where: str,
+    losses: Losses,
+    scores: Scores,
 ) -> Sample:
     if not isinstance(results, list):
         raise FormatError(Problem(where, "has no list of results"))
@@ -183,14 +206,24 @@ def _read_task(
     order = {id(result): number for number, result in enumerate(results)}
     annotations: list[tuple[int, Annotation]] = []
     seen: set[str] = set()
+    children = points_by_parent(regions)
+    parts = {id(result) for points in children.values() for result, _ in points}
     for result, location in regions:
+        if id(result) in parts:
+            continue
         with losses.problems:
             width, height = _size_of(result, location)
             identity = str(result.get("id"))
             seen.add(identity)
             more = says_more.get(identity, []) if "id" in result else []
             annotation = _guarded(
-                lambda: _read_region(result, more, (width, height), location, losses, scores),  # noqa: B023
+                lambda: _with_points(
+                    _read_region(result, more, (width, height), location, losses, scores),  # noqa: B023
+                    children.get(identity, []),  # noqa: B023
+                    point_names,
+                    location,  # noqa: B023
+                    losses,
+                ),
                 location,
             )
             if annotation is not None:
@@ -213,10 +246,10 @@ def _read_task(
 
 def _sorted(
     results: list[Any], where: str, losses: Losses
-) -> tuple[list[_Located], dict[str, list[_Located]]]:
+) -> tuple[list[Located], dict[str, list[Located]]]:
     """The regions of a task; and the results that say more of one, by its id."""
-    regions: list[_Located] = []
-    says_more: dict[str, list[_Located]] = {}
+    regions: list[Located] = []
+    says_more: dict[str, list[Located]] = {}
     for index, result in enumerate(results):
         location = f"{where}.result[{index}]"
         with losses.problems:
@@ -257,7 +290,7 @@ def _guarded(read: Callable[[], Annotation | None], where: str) -> Annotation | 
 
 def _read_region(
     result: dict[str, Any],
-    more: list[_Located],
+    more: list[Located],
     size: tuple[int, int],
     where: str,
     losses: Losses,
@@ -294,6 +327,22 @@ def _read_region(
     if kind in {"brush", "bitmask"}:
         return _read_brush(value, size, fields, where, losses)
     return _read_points(kind, value, size, fields, where)
+
+
+def _with_points(
+    annotation: Annotation | None,
+    children: list[Located],
+    point_names: PointNames,
+    where: str,
+    losses: Losses,
+) -> Annotation | None:
+    """A region, or the keypoints of a rectangle that is the parent of points."""
+    if not children or not isinstance(annotation, Rectangle):
+        return annotation
+    points = read_points(children, losses)
+    for x, y, _ in points.values():
+        check_finite((x, y), where)
+    return joined_pose(annotation, points, point_names)
 
 
 def _read_image_result(
@@ -342,7 +391,7 @@ def _read_brush(
 
 
 def _label_of(
-    result: dict[str, Any], more: list[_Located], where: str, losses: Losses
+    result: dict[str, Any], more: list[Located], where: str, losses: Losses
 ) -> str | None:
     """The label of a region, its own or that of the tag Labels; None if it has none, which is named."""
     labels = result["value"].get(result["type"]) if result["type"].endswith("labels") else None
@@ -357,7 +406,7 @@ def _label_of(
     return label_of(labels[0])
 
 
-def _attributes_of(more: list[_Located]) -> dict[str, list[AttributeValue]]:
+def _attributes_of(more: list[Located]) -> dict[str, list[AttributeValue]]:
     """What other results say of a region: choices, texts and numbers, by the name of their tag."""
     attributes: dict[str, list[AttributeValue]] = {}
     for result, _ in more:

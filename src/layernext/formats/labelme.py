@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,18 @@ from layernext.formats.core.format import (
 from layernext.formats.core.labels import label_of
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.outlines import ellipse_outline
+from layernext.formats.core.poses import PointNames, labeled_parts, names_of_points
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.rotation import ROUNDED, rotated_box_or_polygon
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of, size_of
 from layernext.formats.core.scores import Scores
 from layernext.formats.core.targets import safe_relative, write_new
 from layernext.formats.labelme_masks import mask_shape, read_mask_image
+from layernext.formats.labelme_poses import grouped, plain_shape, pose_shapes, read_names
 from layernext.model import (
     Annotation,
     AttributeValue,
+    Keypoints,
     Line,
     Mask,
     Point,
@@ -40,6 +43,7 @@ from layernext.model import (
     Polygon,
     Rectangle,
     RotatedBox,
+    Skeleton,
     is_number,
     refuse_repeated_keys,
     rotated_corners,
@@ -62,8 +66,10 @@ HOLDS = Holds(
         **dict.fromkeys(SHAPE_TYPES, KEPT),
         "rotated_box": "yes; the rotation from -180 to 180",
         "mask": "yes, its pixels",
+        "keypoints": "its labeled points, and its box",
     },
     sizes="needed",
+    skeletons=("points",),
 )
 
 MAX_LABELME_BYTES = 64 << 20
@@ -107,8 +113,11 @@ def _load(path: Path) -> Any:
 class LabelmeWriter:
     """Writes a folder of files; see `SampleWriter`."""
 
-    def __init__(self, root: Path, losses: Losses) -> None:
+    def __init__(
+        self, root: Path, losses: Losses, skeletons: Mapping[str, Skeleton] | None = None
+    ) -> None:
         self._root, self._losses = root, losses
+        self._skeletons = skeletons or {}
 
     def write(self, sample: Sample) -> None:
         """Add an image."""
@@ -116,22 +125,23 @@ class LabelmeWriter:
             self._losses.note("the split", sample.image)
         width, height = size_of(sample)
         shapes: list[dict[str, Any]] = []
+        names: dict[str, tuple[str, ...]] = {}
         for number, annotation in enumerate(sample.annotations):
             where = location_of(sample, number)
             if not HOLDS.accepts(annotation, where, self._losses):
                 continue
             self._losses.note_fields(annotation, where, keeps=HOLDS.fields)
+            if isinstance(annotation, Keypoints):
+                points = names_of_points(annotation, self._skeletons.get(annotation.label))
+                names[annotation.label] = max(names.get(annotation.label, ()), points, key=len)
+                parts = labeled_parts(annotation, points, where, self._losses, has_hidden=True)
+                shapes += pose_shapes(annotation, parts, number + 1, where)
+                continue
             fields = _position_of(annotation, where)
             if fields is None:
                 self._losses.note("a mask without pixels", where)
                 continue
-            shape: dict[str, Any] = {
-                "label": annotation.label,
-                **fields,
-                "group_id": None,
-                "shape_type": SHAPE_TYPES[annotation.geometry],
-                "flags": {},
-            }
+            shape = plain_shape(annotation.label, SHAPE_TYPES[annotation.geometry], **fields)
             if isinstance(annotation, RotatedBox):
                 shape["direction"] = math.radians(annotation.rotation % 360)
             shapes.append(shape)
@@ -145,6 +155,8 @@ class LabelmeWriter:
             "imageHeight": height,
             "imageWidth": width,
         }
+        if names:
+            content["keypoints"] = names  # labelme keeps keys that it does not know
         path = self._root / safe_relative(sample.image).with_suffix(".json")
         write_new(path, msgspec.json.encode(content), sample.image)
 
@@ -176,10 +188,13 @@ def read_labelme(root: Path, losses: Losses, options: ReadOptions) -> Iterator[S
         paths = sorted(root.rglob("*.json"))
     for number, name in enumerate(_listed_labels(root)):
         options.classes.add(name, number)
+    point_names = read_names(paths, _load)
+    for label, skeleton in point_names.skeletons().items():
+        options.classes.skeletons.setdefault(label, skeleton)
     for path in paths:
         sample = None
         with losses.problems:
-            sample = _read_file(path, root, losses, options.scores)
+            sample = _read_file(path, root, point_names, losses, options.scores)
         if sample is not None:
             yield sample
 
@@ -192,11 +207,13 @@ def _listed_labels(root: Path) -> list[str]:
     return [name for name in names if name and name not in {"__ignore__", "_background_"}]
 
 
-def _read_file(path: Path, root: Path, losses: Losses, scores: Scores) -> Sample:
+def _read_file(
+    path: Path, root: Path, point_names: PointNames, losses: Losses, scores: Scores
+) -> Sample:
     content = _load(path)
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         raise FormatError(Problem(str(path), "has no `shapes`"))
-    annotations: list[Annotation] = []
+    annotations: dict[int, Annotation] = {}
     if isinstance(content.get("flags"), dict) and any(content["flags"].values()):
         losses.note("the flags of an image", str(path))
     width, height = _side(content, "imageWidth", path), _side(content, "imageHeight", path)
@@ -205,10 +222,10 @@ def _read_file(path: Path, root: Path, losses: Losses, scores: Scores) -> Sample
             where = f"{path}: shapes[{number}]"
             annotation = _read_shape(shape, where, losses, scores, (height, width))
             if annotation is not None:
-                annotations.append(annotation)
+                annotations[number] = annotation
     return Sample(
         image=_image_of(content, path, root),
-        annotations=annotations,
+        annotations=grouped(content["shapes"], annotations, point_names),
         width=width,
         height=height,
     )
@@ -341,8 +358,7 @@ def _is_upright(points: list[tuple[float, float]]) -> bool:
 
 def write(target: Path, losses: Losses, options: ExportOptions) -> LabelmeWriter:
     """Open a writer; see `Format`."""
-    del options
-    return LabelmeWriter(target, losses)
+    return LabelmeWriter(target, losses, options.skeletons)
 
 
 def detect(probe: Probe) -> Detection | None:

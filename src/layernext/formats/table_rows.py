@@ -57,6 +57,7 @@ HOLDS = Holds(
     runs=True,
     sizes="kept",
     parts=True,
+    skeletons=(),
 )
 
 _BOX = ("x", "y", "box_width", "box_height")

@@ -14,7 +14,7 @@ from layernext.formats.core.losses import DEFAULT_PROBLEM_LIMIT, Losses
 from layernext.formats.core.sample import Sample, location_of
 from layernext.formats.core.scores import Scores
 from layernext.formats.reading import read_format
-from layernext.model import Annotation, Polygon, RotatedBox, kind_of, parts_of
+from layernext.model import Annotation, Keypoints, Polygon, RotatedBox, kind_of, parts_of
 
 CORNERS = 3
 
@@ -90,7 +90,7 @@ def validate_source(
         classes=classes,
     )
     for sample in samples:
-        doubts.add(sample, losses)
+        doubts.add(sample, classes, losses)
     doubts.finish(classes, losses, str(path))
     return Validation(
         format=name,
@@ -108,8 +108,9 @@ class _Doubts:
         self.images = self.annotations = 0
         self._certain = self._scored = 0
         self._names: set[tuple[str, str | None, str | None]] = set()
+        self._point_counts: dict[str, int] = {}
 
-    def add(self, sample: Sample, losses: Losses) -> None:
+    def add(self, sample: Sample, classes: Classes, losses: Losses) -> None:
         """Look at one image."""
         self.images += 1
         name = (sample.image, sample.run, sample.mode)
@@ -128,11 +129,25 @@ class _Doubts:
             self._certain += annotation.confidence == 1
             where = location_of(sample, number)
             _look_at_shape(annotation, size, sample.normalized, where, losses)
+            if isinstance(annotation, Keypoints):
+                self._look_at_points(annotation, classes, where, losses)
             kind = kind_of(annotation)
             shape = (annotation.label, repr(kind.coordinates_of(annotation)))
             if shape in seen:
                 losses.warn("an annotation that repeats another one of the image", where)
             seen.add(shape)
+
+    def _look_at_points(
+        self, annotation: Keypoints, classes: Classes, where: str, losses: Losses
+    ) -> None:
+        count, label = len(annotation.keypoints), annotation.label
+        skeleton = classes.skeletons.get(label)
+        if skeleton is not None and len(skeleton.points) != count:
+            losses.warn("keypoints that are not as many as the points of their skeleton", where)
+        elif self._point_counts.setdefault(label, count) != count:
+            losses.warn("keypoints that are not as many as others of their label", where)
+        if annotation.bbox is None and not any(seen for *_, seen in annotation.keypoints):
+            losses.warn("keypoints without a box, of which no point is labeled", where)
 
     def finish(self, classes: Classes, losses: Losses, path: str) -> None:
         """Look at the whole."""

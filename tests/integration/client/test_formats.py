@@ -63,7 +63,7 @@ def test_formats_that_are_only_read_are_uploaded(
 
 
 WRITTEN = {name for name, entry in FORMATS.items() if entry.read and entry.write} - {
-    "culane", "classification", "open-images-labels",
+    "culane", "classification", "open-images-labels", "yolo-pose", "masks", "coco-panoptic",
 }  # fmt: skip
 """Formats of boxes that are written, too."""
 

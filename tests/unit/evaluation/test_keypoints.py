@@ -224,11 +224,16 @@ def test_similarity_by_hand() -> None:
     away = 2 * 0.05 * np.sqrt(400.0)
     poses = np.array([[[10, 10], [99, 99], [30, 10]], [[10 + away, 10], [5, 5], [30, 10]]])
     box = np.array([0.0, 0, 20, 20])
-    alike = keypoint_similarity(poses, truth, 400.0, box, sigmas)
-    assert alike == pytest.approx([1, (np.exp(-0.5) + 1) / 2])
-    nothing = truth * [1, 1, 0]
+    truths, areas, boxes = (
+        np.stack([truth, truth * [1, 1, 0]]),
+        np.full(2, 400.0),
+        np.stack([box, box]),
+    )
+    alike = keypoint_similarity(poses, truths, areas, boxes, sigmas)
+    assert alike[:, 0] == pytest.approx([1, (np.exp(-0.5) + 1) / 2])
+    assert keypoint_similarity(poses[:0], truths, areas, boxes, sigmas).shape == (0, 2)
     inside = np.array([[[1.0, 1], [39, 39], [20, 20]]])
-    assert keypoint_similarity(inside, nothing, 400.0, box, sigmas) == pytest.approx([1])
+    assert keypoint_similarity(inside, truths, areas, boxes, sigmas)[0, 1] == pytest.approx(1)
 
 
 def test_fractions_are_pixels_of_the_image() -> None:

@@ -11,6 +11,7 @@ import pytest
 from layernext.errors import DataError, FormatError
 from layernext.formats import Losses, convert, read_format
 from layernext.formats.core.classes import Classes
+from layernext.formats.validation import validate_source
 from layernext.model import COCO_PERSON, Keypoints, Mask, Skeleton
 
 PERSON = {
@@ -151,3 +152,35 @@ def test_a_mirrored_skeleton() -> None:
     right = [name.startswith("right") for name in COCO_PERSON.mirrored(COCO_PERSON.points)]
     assert left == right
     assert len(COCO_PERSON.edges) == 19
+
+
+def test_what_a_format_has_no_room_for_is_named(tmp_path: Path) -> None:
+    """Of the skeleton, of the points of an annotation, and of its box."""
+    path = saved(tmp_path, SEEN)
+    skeleton = {f"the {name} of a skeleton" for name in ("edges", "sigmas", "flips")}
+    for name, losses in (
+        ("layernext", set()),
+        ("coco", set()),
+        ("csv", skeleton | {"the names of the points of a skeleton"}),
+        ("labelme", skeleton),
+        ("cvat", skeleton - {"the edges of a skeleton"} | {"the box of keypoints"}),
+        ("voc", {"the points of keypoints; the box of the object is"}),
+        ("yolo-segmentation", {"the geometry keypoints"}),
+        ("dota", {"the geometry keypoints"}),
+    ):
+        report = convert(path, tmp_path / f"out-{name}", name)
+        assert set(report.losses) - {"metadata"} == losses, name
+
+
+def test_validation_warns_of_other_numbers_of_points(tmp_path: Path) -> None:
+    """Of points that their skeleton does not have, and of keypoints that are nowhere."""
+    empty = {**SEEN, "id": 3, "keypoints": [0] * 9, "num_keypoints": 0}
+    del empty["bbox"]
+    fewer = {**SEEN, "id": 4, "keypoints": [1, 2, 2, 3, 4, 2]}
+    report = validate_source(saved(tmp_path, SEEN, empty, fewer), "coco")
+    assert {
+        "keypoints that are not as many as the points of their skeleton",
+        "keypoints without a box, of which no point is labeled",
+    } <= set(report.warnings)
+    report = validate_source(saved(tmp_path, SEEN, fewer, category={"id": 7, "name": "x"}), "coco")
+    assert "keypoints that are not as many as others of their label" in report.warnings

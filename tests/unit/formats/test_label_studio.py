@@ -7,11 +7,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from layernext.errors import FormatError
-from layernext.formats import Losses, Sample, convert, detect_format, read_format, write_export
+from layernext.formats import (
+    ExportOptions,
+    Losses,
+    Sample,
+    convert,
+    detect_format,
+    read_format,
+    write_export,
+)
+from layernext.formats.core.classes import Classes
 from layernext.formats.label_studio_tasks import image_name
-from layernext.model import AttributeValue, ImageLabel, Line, Mask, Points, Polygon, Rectangle
+from layernext.model import (
+    AttributeValue,
+    ImageLabel,
+    Keypoints,
+    Line,
+    Mask,
+    Points,
+    Polygon,
+    Rectangle,
+    Skeleton,
+)
 
 VALUE = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0}
 BOX = Rectangle(label="cat", bbox=(20, 20, 60, 40))
@@ -228,3 +248,59 @@ def test_image_under_another_name(tmp_path: Path) -> None:
     """The field of the image is what the labeling configuration calls it."""
     (sample,) = read(tmp_path, task(result(), key="photo", image="s3://b/c.PNG"))
     assert sample.image == "c.PNG"
+
+
+def test_points_of_a_rectangle_are_keypoints(tmp_path: Path) -> None:
+    """Points whose parent is a rectangle are its keypoints, by name; what has no such parent stays a point."""
+    size = {"original_width": 100, "original_height": 50, "to_name": "image"}
+
+    def point(name: str, x: float, parent: str | None) -> dict[str, Any]:
+        value = {"x": x, "y": 10, "width": 1, "keypointlabels": [name]}
+        fields = {"id": f"{name}{x}", "type": "keypointlabels", "value": value, **size}
+        return fields if parent is None else fields | {"parentID": parent}
+
+    value = {
+        "x": 0,
+        "y": 0,
+        "width": 50,
+        "height": 100,
+        "rotation": 0,
+        "rectanglelabels": ["person"],
+    }
+    box = {"id": "p", "type": "rectanglelabels", "value": value, "score": 0.5, **size}
+    choice = {"id": "p", "type": "choices", "from_name": "pose", "value": {"choices": ["sits"]}}
+    results = [
+        [box, choice, point("nose", 20, "p"), point("dot", 90, None)],
+        [point("eye", 30, "p"), box, point("nose", 40, "gone")],
+    ]
+    tasks = [
+        {"data": {"image": f"{number}.jpg"}, "annotations": [{"result": result}]}
+        for number, result in enumerate(results)
+    ]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(tasks))
+    classes = Classes()
+    first, second = read_format(path, "label-studio", classes=classes)
+    pose = Keypoints(
+        label="person",
+        keypoints=[(20, 5, 2), (0, 0, 0)],
+        bbox=(0, 0, 50, 50),
+        confidence=0.5,
+        attributes={"pose": [AttributeValue(value="sits")]},
+    )
+    assert first.annotations == [pose, Points(label="dot", points=[(90, 5)])]
+    assert second.annotations == [
+        replace(pose, keypoints=[(0, 0, 0), (30, 5, 2)], attributes={}),
+        Points(label="nose", points=[(40, 5)]),
+    ]
+    assert classes.skeletons == {"person": Skeleton(points=("nose", "eye"))}
+    options = ExportOptions(skeletons=classes.skeletons)
+    (kept,) = second.annotations[:1]
+    report = write_export(
+        [replace(second, annotations=[kept])], tmp_path / "b.json", "label-studio", options
+    )
+    assert report.losses == {}
+    classes = Classes()
+    (again,) = read_format(tmp_path / "b.json", "label-studio", classes=classes)
+    assert again.annotations == [kept]
+    assert classes.skeletons == {"person": Skeleton(points=("nose", "eye"))}

@@ -14,8 +14,26 @@ import pytest
 from PIL import Image
 
 from layernext.errors import FormatError
-from layernext.formats import Losses, Sample, detect_format, read_format, write_export
-from layernext.model import Annotation, AttributeValue, Mask, Polygon, Rectangle, RotatedBox
+from layernext.formats import (
+    ExportOptions,
+    Losses,
+    Sample,
+    detect_format,
+    read_format,
+    write_export,
+)
+from layernext.formats.core.classes import Classes
+from layernext.model import (
+    Annotation,
+    AttributeValue,
+    Keypoints,
+    Mask,
+    Points,
+    Polygon,
+    Rectangle,
+    RotatedBox,
+    Skeleton,
+)
 
 SHAPE: dict[str, Any] = {
     "label": "cat", "points": [[1, 1], [10, 10]], "group_id": None, "shape_type": "rectangle", "flags": {},
@@ -149,3 +167,29 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
     path.write_bytes(path.read_text().replace("cat", "K\u00e4fer").encode(encoding))
     (sample,) = read_format(tmp_path, "labelme")
     assert sample.annotations[0].label == "K\u00e4fer"
+
+
+def test_points_of_a_group_are_keypoints(tmp_path: Path) -> None:
+    """As X-AnyLabeling has it: the rectangle of the group, and its points by name, hidden if they are difficult."""
+    box = {"label": "person", "shape_type": "rectangle", "points": [[0, 0], [8, 9]], "group_id": 5}
+    nose = {"label": "nose", "shape_type": "point", "points": [[1, 2]], "group_id": 5}
+    eye = nose | {"label": "eye", "points": [[3, 4]], "group_id": 1, "difficult": True}
+    alone = nose | {"label": "dot", "points": [[5, 6]], "group_id": 9}
+    for name, shapes in (("a", [nose, box, alone]), ("b", [box | {"group_id": 1}, eye])):
+        content = {"imagePath": f"{name}.jpg", "imageWidth": 9, "imageHeight": 9, "shapes": shapes}
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    classes = Classes()
+    first, second = read_format(tmp_path, "labelme", classes=classes)
+    assert first.annotations == [
+        Keypoints(label="person", keypoints=[(1, 2, 2), (0, 0, 0)], bbox=(0, 0, 8, 9)),
+        Points(label="dot", points=[(5, 6)], metadata={"group_id": 9}),
+    ]
+    assert second.annotations == [
+        Keypoints(label="person", keypoints=[(0, 0, 0), (3, 4, 1)], bbox=(0, 0, 8, 9))
+    ]
+    assert classes.skeletons == {"person": Skeleton(points=("nose", "eye"))}
+    options = ExportOptions(skeletons=classes.skeletons)
+    report = write_export([second], tmp_path / "out", "labelme", options)
+    assert report.losses == {}
+    (again,) = read_format(tmp_path / "out", "labelme")
+    assert again.annotations == second.annotations

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from layernext.formats import ExportOptions, Sample, detect_format, read_format, write_export
+from layernext.formats.core.classes import Classes
 from layernext.formats.core.sample import points_of
 from layernext.model import (
     AttributeValue,
     ImageLabel,
+    Keypoint,
+    Keypoints,
     Line,
     Mask,
     Points,
@@ -22,6 +25,7 @@ from layernext.model import (
     Rectangle,
     RotatedBox,
     RunLengths,
+    Skeleton,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, not ours
@@ -137,6 +141,37 @@ def test_coco_is_read_by_datumaro_and_supervision(tmp_path: Path) -> None:
     data = supervision.DetectionDataset.from_coco(str(photos), str(target))
     boxes = data.annotations[str(photos / "img2.jpg")]
     assert boxes.xyxy.tolist()[0] == pytest.approx([12.5, 20.25, 42.5, 60.25])
+
+
+def test_keypoints_go_through_datumaro(tmp_path: Path) -> None:
+    """It reads those of our COCO file, with the skeleton, and we read what it makes of them."""
+    import datumaro
+    from PIL import Image
+
+    (tmp_path / "in" / "images" / "train").mkdir(parents=True)
+    Image.new("RGB", (64, 48)).save(tmp_path / "in" / "images" / "train" / "a.jpg")
+    points: list[Keypoint] = [(1.5, 2, 2), (3, 4, 1), (0, 0, 0)]
+    pose = Keypoints(label="person", keypoints=points, bbox=(0, 1, 9, 8))
+    skeleton = Skeleton(points=("nose", "eye", "ear"), edges=((0, 1), (0, 2)))
+    sample = Sample(image="a.jpg", annotations=[pose], width=64, height=48)
+    options = ExportOptions(skeletons={"person": skeleton})
+    target = tmp_path / "in" / "annotations" / "person_keypoints_train.json"
+    write_export([sample], target, "coco", options)
+    data = datumaro.Dataset.import_from(str(tmp_path / "in"), "coco_person_keypoints")
+    (item,) = data
+    (shape,) = (entry for entry in item.annotations if entry.type.name == "points")
+    assert (shape.points, [seen.value for seen in shape.visibility]) == (
+        [1.5, 2, 3, 4, 0, 0],
+        [2, 1, 0],
+    )
+    data.export(str(tmp_path / "out"), "datumaro")
+    classes = Classes()
+    (again,) = read_format(tmp_path / "out", "datumaro", classes=classes)
+    poses = [entry for entry in again.annotations if isinstance(entry, Keypoints)]
+    assert [entry.keypoints for entry in poses] == [points]
+    assert classes.skeletons["person"].points == skeleton.points
+    edges = {tuple(sorted(edge)) for edge in classes.skeletons["person"].edges}
+    assert edges == set(skeleton.edges)
 
 
 def masks_with_holes() -> list[Any]:

@@ -153,10 +153,22 @@ def in_cvat(one: Annotation) -> Annotation | None:
     return replace(one, confidence=None, track=None, metadata={}, attributes=attributes)
 
 
+def in_parts(one: Keypoints, visibilities: list[Any]) -> Annotation:
+    """A box, and a shape for each labeled point."""
+    around = one.bbox or kind_of(one).box(kind_of(one).coordinates_of(one))
+    if not any(visibilities):
+        return Rectangle(label=one.label, bbox=around, confidence=one.confidence)
+    seen = zip(one.keypoints, visibilities, strict=True)
+    points = [(x, y, v) if v else (0, 0, 0) for (x, y, _), v in seen]
+    return replace(one, keypoints=points, bbox=around)
+
+
 def in_labelme(one: Annotation) -> Annotation | None:
+    if isinstance(one, Keypoints):
+        one = in_parts(one, [v for *_, v in in_classes_of_visibility(one)])
     return (
         None
-        if isinstance(one, ImageLabel | Keypoints | SemanticMask) or is_empty(one)
+        if isinstance(one, ImageLabel | SemanticMask) or is_empty(one)
         else without(one, "confidence", "track", "attributes", "metadata")
     )
 
@@ -164,7 +176,9 @@ def in_labelme(one: Annotation) -> Annotation | None:
 def in_label_studio(one: Annotation) -> Annotation | None:
     if isinstance(one, RotatedBox) and not one.rotation % 360:
         one = Rectangle(label=one.label, bbox=one.bbox, confidence=one.confidence)
-    if isinstance(one, Line | Points | Keypoints | SemanticMask) or is_empty(one):
+    if isinstance(one, Keypoints):
+        one = in_parts(one, [2 if v else 0 for *_, v in one.keypoints])
+    if isinstance(one, Line | Points | SemanticMask) or is_empty(one):
         return None
     return without(one, "track", "attributes", "metadata")
 
@@ -200,6 +214,8 @@ def numbers(one: Annotation) -> list[float]:
         return []
     if isinstance(one, Rectangle):
         return list(one.bbox)
+    if isinstance(one, Keypoints):
+        return [*(number for point in one.keypoints for number in point), *(one.bbox or ())]
     pairs = getattr(one, one.geometry)
     return [each for pair in pairs for each in pair]
 
@@ -209,6 +225,8 @@ def unmoved(one: Annotation) -> Annotation:
         return one
     if isinstance(one, RotatedBox):
         return replace(one, bbox=(0, 0, 0, 0), rotation=0)
+    if isinstance(one, Keypoints):
+        return replace(one, keypoints=[], bbox=None)
     return replace(one, **{"bbox" if isinstance(one, Rectangle) else one.geometry: ()})
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, UnidentifiedImageError
 
 from layernext.errors import DataError
-from layernext.model import Line, Points, Polygon, Rectangle
+from layernext.model import Keypoints, Line, Points, Polygon, Rectangle, Skeleton
 from layernext.stack.media import Decoder, NotAugmentable, Picture, move_into
 from layernext.stack.media.moving import Move, crop_to
 from layernext.stack.media.picture import augment as make_picture
@@ -259,3 +259,21 @@ def test_what_is_read() -> None:
     assert read_augmentations(both, "x") == read_augmentations(None, "x") == []
     (blur,) = read_augmentations(asked("IMAGE_BLUR", {"id": "BLUR", "values": [1, 3.5]}), "x")
     assert str(blur) == "IMAGE_BLUR.BLUR 1..3.5"
+
+
+@pytest.mark.parametrize(("kind", "name"), TURNS, ids=[name for _, name in TURNS])
+def test_a_mirrored_left_hand_is_a_right_one(image: Image.Image, kind: str, name: str) -> None:
+    """Keypoints keep their pixels; in a mirror those change places that the skeleton names."""
+    picture, _ = make_picture(image, Augmentation(kind, name), 0, "a")
+    skeleton = Skeleton(points=("head", "left", "right"), flips=((1, 2),))
+    pose = Keypoints(label="x", keypoints=[(4, 3, 2), (3, 5, 1), (0, 0, 0)], bbox=BOX)
+    plain, swapped = (move_into(picture, known)(pose)[0] for known in ({}, {"x": skeleton}))
+    assert isinstance(plain, Keypoints)
+    assert isinstance(swapped, Keypoints)
+    (box,) = move_into(picture)(Rectangle(label="x", bbox=BOX))
+    assert isinstance(box, Rectangle)
+    assert plain.bbox == swapped.bbox == box.bbox
+    head, left, nothing = plain.keypoints
+    assert nothing == (0, 0, 0)
+    is_mirror = name.startswith("FLIP")
+    assert swapped.keypoints == ([head, nothing, left] if is_mirror else plain.keypoints)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from layernext.errors import DataError, Problem
 from layernext.evaluation.columns import Columns, FloatArray, Source
@@ -99,31 +100,33 @@ def prepare(
 
 
 def keypoint_similarity(
-    poses: FloatArray, truth: FloatArray, area: float, box: FloatArray, sigmas: FloatArray
+    poses: FloatArray, truths: FloatArray, areas: FloatArray, boxes: FloatArray, sigmas: FloatArray
 ) -> FloatArray:
-    """Object keypoint similarity of each of N poses to a truth: 0 to 1.
+    """Object keypoint similarity of each of N poses to each of M truths.
 
     Args:
         poses: (N, K, 2): x and y of their points.
-        truth: (K, 3): x, y and visibility of its points; those of visibility 0 are not compared.
-        area: of the truth, in square pixels.
-        box: (4,) of the truth, which counts if none of its points is labeled: then it is how far each point is
+        truths: (M, K, 3): x, y and visibility of their points; those of visibility 0 are not compared.
+        areas: (M,) of the truths, in square pixels.
+        boxes: (M, 4) of the truths. They count where no point is labeled: then by how far each point of the pose is
             outside of twice the box.
         sigmas: (K,) of the points.
 
     Returns:
-        (N,): the mean of exp(-distance² / (2 · area · (2 · sigma)²)) over the labeled points.
+        (N, M), each 0 to 1: the mean of exp(-distance² / (2 · area · (2 · sigma)²)) over the labeled points.
     """
-    is_labeled = truth[:, 2] > 0
-    if is_labeled.any():
-        away = poses - truth[:, :2]
-    else:
-        low, high = box[:2] - box[2:], box[:2] + box[2:] * 2
-        away = np.maximum(0.0, low - poses) + np.maximum(0.0, poses - high)
-        is_labeled = np.ones(len(truth), bool)
+    is_labeled: NDArray[np.bool_] = truths[..., 2] > 0
+    away = poses[:, None] - truths[None, ..., :2]
+    is_empty: NDArray[np.bool_] = np.logical_not(is_labeled.any(axis=1))
+    if is_empty.any():
+        low = (boxes[is_empty, :2] - boxes[is_empty, 2:])[:, None]
+        high = (boxes[is_empty, :2] + boxes[is_empty, 2:] * 2)[:, None]
+        points = poses[:, None]
+        away[:, is_empty] = np.maximum(0.0, low - points) + np.maximum(0.0, points - high)
+        is_labeled = is_labeled | is_empty[:, None]
     squares = away[..., 0] ** 2 + away[..., 1] ** 2
-    exponents = squares / (sigmas * 2) ** 2 / (area + _TINY) / 2
-    alike: FloatArray = np.exp(-exponents[:, is_labeled]).sum(axis=1) / is_labeled.sum()
+    exponents = squares / (sigmas * 2) ** 2 / (areas[:, None] + _TINY) / 2
+    alike: FloatArray = (np.exp(-exponents) * is_labeled).sum(axis=2) / is_labeled.sum(axis=1)
     return alike
 
 
@@ -142,39 +145,48 @@ def pose_candidates(
         others = of_truth[image]
         if rows.start == rows.stop or others.start == others.stop:
             continue
-        alike = np.stack(
-            [
-                _alike(run.shapes[rows], pose, float(truth.area[row]), sigmas)
-                for row, pose in enumerate(truth.shapes[others], others.start)
-            ],
-            axis=1,
-        )
+        alike = _alike(run.shapes[rows], truth.shapes[others], truth.area[others], sigmas)
         near = np.nonzero(alike >= floor)
         pairs.append(Pairs(near[0] + rows.start, near[1] + others.start, alike[near]))
     return Pairs.joined(pairs)
 
 
 def _alike(
-    poses: list[Pose], truth: Pose, area: float, sigmas: dict[str, tuple[float, ...]]
+    poses: list[Pose],
+    truths: list[Pose],
+    areas: FloatArray,
+    sigmas: dict[str, tuple[float, ...]],
 ) -> FloatArray:
-    """The similarity of poses to a truth; those with another number of points are not alike."""
-    count = len(truth.points)
-    of_points = sigmas.get(truth.label) or sigmas_of(None, count)
-    if len(of_points) != count:
-        message = f"has {count} keypoints, and sigmas for {len(of_points)}"
-        raise DataError(Problem(truth.label, message))
-    comparable = []
-    for row, pose in enumerate(poses):
-        if len(pose.points) == count:
-            comparable.append(row)
-        elif pose.label == truth.label:
-            message = f"has {len(pose.points)} keypoints in the run and {count} in the ground truth"
-            raise DataError(Problem(truth.label, message))
-    alike = np.zeros(len(poses))
-    if comparable:
-        xy = np.stack([poses[row].points[:, :2] for row in comparable])
-        box = truth.extent(is_labeled=False) if truth.box is None else truth.box
-        alike[comparable] = keypoint_similarity(xy, truth.points, area, box, np.array(of_points))
+    """The similarities of an image; poses of different numbers of points are not alike."""
+    alike = np.zeros((len(poses), len(truths)))
+    groups: dict[tuple[str, int], list[int]] = {}
+    for column, truth in enumerate(truths):
+        groups.setdefault((truth.label, len(truth.points)), []).append(column)
+    for (label, count), columns in groups.items():
+        of_points = sigmas.get(label) or sigmas_of(None, count)
+        if len(of_points) != count:
+            message = f"has {count} keypoints, and sigmas for {len(of_points)}"
+            raise DataError(Problem(label, message))
+        rows = [row for row, pose in enumerate(poses) if len(pose.points) == count]
+        for pose in poses:
+            if pose.label == label and len(pose.points) != count:
+                message = (
+                    f"has {len(pose.points)} keypoints in the run and {count} in the ground truth"
+                )
+                raise DataError(Problem(label, message))
+        if not rows:
+            continue
+        boxes = [
+            truths[at].extent(is_labeled=False) if truths[at].box is None else truths[at].box
+            for at in columns
+        ]
+        alike[np.ix_(rows, columns)] = keypoint_similarity(
+            np.stack([poses[row].points[:, :2] for row in rows]),
+            np.stack([truths[at].points for at in columns]),
+            areas[columns],
+            np.array(boxes),
+            np.array(of_points),
+        )
     return alike
 
 

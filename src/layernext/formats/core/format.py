@@ -36,6 +36,7 @@ class Holds(Struct, frozen=True, kw_only=True):
         sizes: of the images: ``needed`` if nothing can be written without them.
         videos: how frames of videos are held; None if they are not.
         fractions: whether coordinates may be fractions of an image's size.
+        skeletons: the fields of a label's `Skeleton` that are held, or whose loss the writer counts itself.
         parts: whether a writer takes polygons of several outlines; if not, it gets a polygon for each part.
     """
 
@@ -47,6 +48,7 @@ class Holds(Struct, frozen=True, kw_only=True):
     videos: str | None = None
     fractions: bool = False
     parts: bool = False
+    skeletons: tuple[str, ...] = ("points", "edges", "sigmas", "flips")
 
     def accepts(self, annotation: Annotation, where: str, losses: Losses) -> bool:
         """Whether the format can hold this kind of geometry; if not, that is counted as a loss."""

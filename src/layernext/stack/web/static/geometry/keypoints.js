@@ -65,8 +65,13 @@ export const keypoints = {
   trace(pen, coordinates, to) {
     const { sx, sy, dx, dy, radius, skeleton } = to;
     for (const [start, end] of linesOf(coordinates, skeleton)) {
-      pen.moveTo(start.x * sx + dx, start.y * sy + dy);
-      pen.lineTo(end.x * sx + dx, end.y * sy + dy);
+      const [x, y] = [start.x * sx + dx, start.y * sy + dy];
+      const [across, down] = [end.x * sx + dx - x, end.y * sy + dy - y];
+      // A line ends at the ring of a hidden point, so that it is seen as a ring.
+      const room = radius / Math.max(Math.hypot(across, down), 2 * radius);
+      const [from, until] = [isSeen(start.visibility) ? 0 : room, isSeen(end.visibility) ? 1 : 1 - room];
+      pen.moveTo(x + across * from, y + down * from);
+      pen.lineTo(x + across * until, y + down * until);
     }
     for (const point of pointsOf(coordinates)) {
       const [x, y] = [point.x * sx + dx, point.y * sy + dy];
