@@ -100,8 +100,8 @@ class PanopticWriter:
             if not segment.runs:
                 self._losses.note_shape("a segment without pixels", segment.where)
                 continue
-            for place, plane in enumerate(planes):
-                paint(plane, height, segment.runs, number >> 8 * place & 255)
+            for index, plane in enumerate(planes):
+                paint(plane, height, segment.runs, number >> 8 * index & 255)
             rows.append(self._row(segment, number, height))
         self._write_png(name, planes, size, sample.image)
         self._images += 1
@@ -123,16 +123,16 @@ class PanopticWriter:
     def _uncover(self, segments: list[_Segment]) -> None:
         """Leave of each segment what no other one covers."""
         taken: list[Run] = []
-        places = sorted(
+        order = sorted(
             range(len(segments)),
-            key=lambda place: (
-                not isinstance(segments[place].annotation, SemanticMask),
-                _score(segments[place].annotation),
-                place,
+            key=lambda index: (
+                not isinstance(segments[index].annotation, SemanticMask),
+                _score(segments[index].annotation),
+                index,
             ),
         )
-        for place in reversed(places):
-            segment = segments[place]
+        for index in reversed(order):
+            segment = segments[index]
             left = visible(segment.runs, taken)
             taken = sorted([*taken, *left])
             if _count(left) < _count(segment.runs):

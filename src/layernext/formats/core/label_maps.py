@@ -80,7 +80,7 @@ def mask_of_color(bands: list[Any], color: Color) -> RunLengths | None:
 
 
 def masks_of_numbers(path: Path, where: str) -> tuple[tuple[int, int], dict[int, RunLengths]]:
-    """The masks of a PNG of numbers: gray (8 or 16 bits), black and white, or the places in a palette.
+    """The masks of a PNG of numbers: gray (8 or 16 bits), black and white, or the indexes of a palette.
 
     Returns:
         Width and height, and the mask of each number.
@@ -102,10 +102,10 @@ def masks_of_numbers(path: Path, where: str) -> tuple[tuple[int, int], dict[int,
     if turned.mode in {"L", "P"}:
         return (width, height), masks_of_bytes((height, width), turned.tobytes())
     numbers = array("H", turned.convert("I;16").tobytes())
-    known = sorted(set(numbers))
-    if len(known) > _HIGHEST:
-        message = f"{path} has {len(known)} different numbers, at most {_HIGHEST} are read"
+    distinct = sorted(set(numbers))
+    if len(distinct) > _HIGHEST:
+        message = f"{path} has {len(distinct)} different numbers, at most {_HIGHEST} are read"
         raise FormatError(Problem(where, message))
-    places = {number: place for place, number in enumerate(known)}
-    masks = masks_of_bytes((height, width), bytes(map(places.__getitem__, numbers)))
-    return (width, height), {known[place]: mask for place, mask in masks.items()}
+    indexes = {number: index for index, number in enumerate(distinct)}
+    masks = masks_of_bytes((height, width), bytes(map(indexes.__getitem__, numbers)))
+    return (width, height), {distinct[index]: mask for index, mask in masks.items()}
