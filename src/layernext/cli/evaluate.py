@@ -30,7 +30,7 @@ from layernext.cli.output import counted, say
 from layernext.cli.source_options import ClassOptions, say_losses
 from layernext.errors import ConfigurationError
 from layernext.formats import Losses
-from layernext.model import KINDS, EvaluatedGeometry, Evaluation, EvaluationSettings, ImageTally
+from layernext.model import EvaluatedGeometry, Evaluation, EvaluationSettings, ImageTally
 
 SMALL_BYTES = 100_000_000
 """Files below this together are evaluated before other processes have started."""
@@ -158,15 +158,11 @@ def file_settings(
             f"no such file: {' and no file '.join(map(str, paths))}",
             hint="for runs in a stack, name their ground truth with --truth",
         )
-    geometry = geometry or _only_geometry_of(measures.get("protocol"))
-    detected = geometry or load_evaluation().find_geometry(*paths[:2], **arguments)
+    protocol = measures.get("protocol")
+    detected = geometry or load_evaluation().find_geometry(
+        *paths[:2], protocol=protocol, **arguments
+    )
     return EvaluationSettings(geometry=detected or "rectangle", **measures)
-
-
-def _only_geometry_of(protocol: str | None) -> Any:
-    """The geometry that a protocol is for, if it is for a single one."""
-    names = [kind.name for kind in KINDS.values() if protocol in kind.protocols]
-    return names[0] if len(names) == 1 else None
 
 
 def _process_count(paths: Sequence[Path]) -> int:

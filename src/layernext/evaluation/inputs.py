@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from layernext.errors import DataError, Problem
 from layernext.evaluation.columns import Source
+from layernext.evaluation.similarity import evaluated_kinds
 from layernext.formats import (
     Classes,
     LabelRules,
@@ -43,6 +44,7 @@ from layernext.model import (
     EvaluationSettings,
     Geometry,
     ImageAnnotations,
+    Protocol,
     Skeleton,
     with_sigmas,
 )
@@ -272,10 +274,12 @@ def find_geometry(
     images: AnyPath | None = None,
     instances: AnyPath | None = None,
     source_options: SourceOptions | None = None,
+    protocol: Protocol | None = None,
 ) -> EvaluatedGeometry | None:
     """The geometry of a ground truth's first annotation that can be evaluated; None if there is none.
 
     COCO's outlines and keypoints have a box as well, as have YOLO's keypoints: if the run has boxes, that is what is evaluated.
+    If the protocol is one of another geometry that takes such annotations, too, it is that one: panoptic quality takes masks.
 
     Raises:
         FormatError: the file is broken.
@@ -292,8 +296,19 @@ def find_geometry(
     if geometry in {"polygon", "keypoints"} and has_boxes and run_path is not None:
         reading_of_run = options.samples_options(path, run_path, is_truth=False)
         of_run = _first_geometry(run_path, reading_of_run, taken)
-        return of_run or geometry
-    return geometry
+        geometry = of_run or geometry
+    return geometry and _geometry_of_protocol(geometry, protocol)
+
+
+def _geometry_of_protocol(
+    geometry: EvaluatedGeometry, protocol: Protocol | None
+) -> EvaluatedGeometry:
+    if protocol is None or protocol in KINDS[geometry].protocols:
+        return geometry
+    names: list[Any] = [kind.name for kind in KINDS.values() if protocol in kind.protocols]
+    settings = [EvaluationSettings(geometry=name, protocol=protocol) for name in names]
+    taking = (other.geometry for other in settings if geometry in evaluated_kinds(other))
+    return next(taking, geometry)
 
 
 def _first_geometry(

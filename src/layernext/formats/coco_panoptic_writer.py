@@ -45,7 +45,7 @@ HOLDS = Holds(
         "mask": KEPT,
         "semantic_mask": KEPT,
     },
-    fields={"confidence": KEPT, "track": KEPT, "attributes": KEPT, "metadata": KEPT},
+    fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     sizes="needed",
     parts=True,
 )
@@ -100,8 +100,8 @@ class PanopticWriter:
             if not segment.runs:
                 self._losses.note_shape("a segment without pixels", segment.where)
                 continue
-            for channel, plane in enumerate(planes):
-                paint(plane, height, segment.runs, number >> 8 * channel & 255)
+            for index, plane in enumerate(planes):
+                paint(plane, height, segment.runs, number >> 8 * index & 255)
             rows.append(self._row(segment, number, height))
         self._write_png(name, planes, size, sample.image)
         self._images += 1
@@ -125,14 +125,14 @@ class PanopticWriter:
         taken: list[Run] = []
         order = sorted(
             range(len(segments)),
-            key=lambda number: (
-                not isinstance(segments[number].annotation, SemanticMask),
-                _score(segments[number].annotation),
-                number,
+            key=lambda index: (
+                not isinstance(segments[index].annotation, SemanticMask),
+                _score(segments[index].annotation),
+                index,
             ),
         )
-        for number in reversed(order):
-            segment = segments[number]
+        for index in reversed(order):
+            segment = segments[index]
             left = visible(segment.runs, taken)
             taken = sorted([*taken, *left])
             if _count(left) < _count(segment.runs):
@@ -155,8 +155,6 @@ class PanopticWriter:
         }
         if annotation.confidence is not None:
             row["score"] = annotation.confidence
-        if annotation.track is not None:
-            row["track_id"] = annotation.track
         if annotation.attributes:
             row["attributes"] = annotation.attributes
         if metadata:

@@ -126,7 +126,7 @@ def _cityscapes(root: Path) -> Layout | None:
         (_LABEL_IDS, dict(enumerate(CITYSCAPES))),
         (
             _TRAIN_IDS,
-            {code: CITYSCAPES[number] for code, number in enumerate(CITYSCAPES_TRAINED)},
+            {index: CITYSCAPES[number] for index, number in enumerate(CITYSCAPES_TRAINED)},
         ),
     ):
 

@@ -14,7 +14,7 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from layernext.errors import DataError
-from layernext.evaluation import evaluate_files
+from layernext.evaluation import evaluate_files, find_geometry
 from layernext.formats import Sample, convert, detect_format, read_format, write_export
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.painting import visible
@@ -202,3 +202,11 @@ def test_quality_of_files(tmp_path: Path) -> None:
     assert changed.summary["PQ_things"] == 0
     semantic = evaluate_files(path, other, EvaluationSettings(geometry="semantic_mask"))
     assert semantic.summary["mIoU"] == 1
+
+
+def test_panoptic_quality_needs_no_geometry(tmp_path: Path) -> None:
+    """It takes masks, so a ground truth whose first annotation is one is measured as label maps are."""
+    path = dataset(tmp_path, SEGMENTS[1:], CATEGORIES)
+    assert find_geometry(path) == "mask"
+    assert find_geometry(path, protocol="panoptic") == "semantic_mask"
+    assert find_geometry(path, protocol="semantic") == "mask", "which is then refused by name"

@@ -44,6 +44,6 @@ def _decompressed(text: str) -> NDArray[np.int64]:
     numbers: NDArray[np.int64] = np.add.reduceat((codes & _VALUE) << shifts, starts)
     numbers -= np.where(codes[lasts] & _NEGATIVE, 1 << (_BITS * lengths), 0)
     # From the fourth on each number is the difference to the one two before.
-    for offset in (1, 2):
-        numbers[offset::2] = np.cumsum(numbers[offset::2])
+    for start in (1, 2):
+        numbers[start::2] = np.cumsum(numbers[start::2])
     return numbers

@@ -80,7 +80,7 @@ def mask_of_color(bands: list[Any], color: Color) -> RunLengths | None:
 
 
 def masks_of_numbers(path: Path, where: str) -> tuple[tuple[int, int], dict[int, RunLengths]]:
-    """The masks of a PNG of numbers: gray (8 or 16 bits), black and white, or the places in a palette.
+    """The masks of a PNG of numbers: gray (8 or 16 bits), black and white, or the indexes of a palette.
 
     Returns:
         Width and height, and the mask of each number.
@@ -106,6 +106,6 @@ def masks_of_numbers(path: Path, where: str) -> tuple[tuple[int, int], dict[int,
     if len(distinct) > _HIGHEST:
         message = f"{path} has {len(distinct)} different numbers, at most {_HIGHEST} are read"
         raise FormatError(Problem(where, message))
-    code_by_number = {number: code for code, number in enumerate(distinct)}
-    masks = masks_of_bytes((height, width), bytes(map(code_by_number.__getitem__, numbers)))
-    return (width, height), {distinct[code]: mask for code, mask in masks.items()}
+    indexes = {number: index for index, number in enumerate(distinct)}
+    masks = masks_of_bytes((height, width), bytes(map(indexes.__getitem__, numbers)))
+    return (width, height), {distinct[index]: mask for index, mask in masks.items()}

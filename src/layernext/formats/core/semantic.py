@@ -21,21 +21,21 @@ def with_whole_labels(
         losses: counts what only some of the joined masks have beside their pixels.
     """
     joined: list[Annotation] = []
-    positions: dict[str, int] = {}
+    indexes: dict[str, int] = {}
     for annotation in annotations:
         if not isinstance(annotation, SemanticMask):
             joined.append(annotation)
             continue
-        position = positions.setdefault(annotation.label, len(joined))
-        if position == len(joined):
+        index = indexes.setdefault(annotation.label, len(joined))
+        if index == len(joined):
             joined.append(annotation)
             continue
-        first = joined[position]
-        assert isinstance(first, SemanticMask)  # noqa: S101 - that is what `positions` has
+        first = joined[index]
+        assert isinstance(first, SemanticMask)  # noqa: S101 - that is what `indexes` has
         if replace(annotation, mask=first.mask) != first:
             losses.note("fields of a semantic mask that is joined with another one", where)
         runs = sorted([*runs_of_mask(first.mask), *runs_of_mask(annotation.mask)])
-        joined[position] = replace(first, mask=mask_of_runs(runs, first.mask.size))
+        joined[index] = replace(first, mask=mask_of_runs(runs, first.mask.size))
     return joined
 
 
