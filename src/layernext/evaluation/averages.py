@@ -46,6 +46,11 @@ class Averages(Struct):
     recall: FloatArray
     truths: IndexArray
 
+    def of_label(self, code: int) -> Averages:
+        """Those of a single label."""
+        label = slice(code, code + 1)
+        return Averages(self.precision[label], self.recall[label], self.truths[label])
+
 
 def iter_labels(label: NDArray[np.int32], order: IndexArray, count: int) -> Iterator[IndexArray]:
     """For each of `count` labels the indexes in `order`, which is sorted by label."""

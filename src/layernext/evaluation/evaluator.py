@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 
 from layernext.errors import DataError, Problem
 from layernext.evaluation.averages import (
@@ -273,15 +274,16 @@ class Evaluator:
         part = self._whole()
         labels = list(self._labels)
         order = np.lexsort((-part.score, part.label))
+        members, truths = _by_label(part.label, labels), _by_label(part.truth_label, labels)
         means = averages(part, self.settings, len(labels), order)
         groups: list[Frequency] = []
         if self.settings.protocol == "lvis":
             groups = frequencies(part, len(labels))
-        everything = self._curve(None, part, np.argsort(-part.score, kind="stable"))
+        everything = _curve(None, part, np.argsort(-part.score, kind="stable"), slice(None))
         single = [
-            self._curve(label, part, members)
-            for label, members in zip(
-                labels, iter_labels(part.label, order, len(labels)), strict=True
+            _curve(label, part, by_score, truths[code])
+            for code, (label, by_score) in enumerate(
+                zip(labels, iter_labels(part.label, order, len(labels)), strict=True)
             )
         ]
         confidence = self._confidence(part, everything[1])
@@ -312,7 +314,13 @@ class Evaluator:
                 [
                     replace(
                         self._label_scores(
-                            label, code, part, outcomes, lanes, means, single[code][1]
+                            label,
+                            part,
+                            (members[code], truths[code]),
+                            outcomes,
+                            lanes,
+                            means.of_label(code),
+                            single[code][1],
                         ),
                         frequency=groups[code] if groups else None,
                     )
@@ -341,7 +349,8 @@ class Evaluator:
         """
         part = self._whole()
         if confidence is None:
-            best = self._curve(None, part, np.argsort(-part.score, kind="stable"))[1]
+            order = np.argsort(-part.score, kind="stable")
+            best = _curve(None, part, order, slice(None))[1]
             confidence = self._confidence(part, best) or 0.0
         outcomes = outcome(part, self.settings, confidence)
         yield from iter_tallies(part, outcomes, list(self._labels), self._images, self.settings)
@@ -354,20 +363,6 @@ class Evaluator:
     @property
     def _sign(self) -> float:
         return -1.0 if self.settings.is_distance else 1.0
-
-    def _curve(
-        self, label: str | None, part: Part, members: IndexArray
-    ) -> tuple[Curve, Best | None]:
-        counted = members[~part.is_ignored[members]]
-        counts = (part.truth_ignored & np.uint64(1)) == 0
-        if label is not None:
-            counts &= part.truth_label == self._labels[label]
-        return curve(
-            label,
-            part.score[counted],
-            part.matched_truth[counted] >= 0,
-            int(np.count_nonzero(counts)),
-        )
 
     def _confidence(self, part: Part, best: Best | None) -> float | None:
         """The confidence of tables: the requested one, or the best for F1.
@@ -410,28 +405,24 @@ class Evaluator:
     def _label_scores(
         self,
         label: str,
-        code: int,
         part: Part,
+        members: tuple[IndexArray, IndexArray],
         outcomes: Outcome,
         lanes: LaneMatches | None,
         means: Averages,
         best: Best | None,
     ) -> LabelScores:
-        runs, truths = part.label == code, part.truth_label == code
+        """The numbers of a label, from its annotations and truths alone."""
+        runs, truths = members
         scores = _scores(outcomes, runs, truths, part, self._sign)
-        label_means = Averages(
-            means.precision[code : code + 1],
-            means.recall[code : code + 1],
-            means.truths[code : code + 1],
-        )
         return LabelScores(
             label=label,
-            truths=int(means.truths[code, 0]),
-            annotations=int(np.count_nonzero(runs & ~part.is_ignored)),
+            truths=int(means.truths[0, 0]),
+            annotations=int(np.count_nonzero(~part.is_ignored[runs])),
             best_f1=best.f1 if best else None,
             best_confidence=best.confidence if best else None,
             scores=(lanes.scores(self.settings, runs, truths) if lanes else {})
-            | summary(label_means, self.settings),
+            | summary(means, self.settings),
             **scores,
         )
 
@@ -446,6 +437,25 @@ class Evaluator:
             "annotations_over_limit": self._over_limit,
             **self._counts,
         }
+
+
+def _by_label(codes: NDArray[np.int32], labels: Sequence[str]) -> list[IndexArray]:
+    """For each label the indexes of its annotations, in their order."""
+    return list(iter_labels(codes, np.argsort(codes, kind="stable"), len(labels)))
+
+
+def _curve(
+    label: str | None, part: Part, members: IndexArray, truths: IndexArray | slice
+) -> tuple[Curve, Best | None]:
+    """The curve of some annotations, by falling score, and some truths."""
+    counted = members[~part.is_ignored[members]]
+    counts = (part.truth_ignored[truths] & np.uint64(1)) == 0
+    return curve(
+        label,
+        part.score[counted],
+        part.matched_truth[counted] >= 0,
+        int(np.count_nonzero(counts)),
+    )
 
 
 def _scores(outcomes: Outcome, runs: Any, truths: Any, part: Part, sign: float) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Struct
 
 from layernext.evaluation.assignment import assign
+from layernext.evaluation.columns import IndexArray
 from layernext.evaluation.matching import threshold_bits
 from layernext.evaluation.parts import BoolArray, Part
 from layernext.model import EvaluationSettings
@@ -31,8 +32,8 @@ class LaneMatches(Struct):
     def scores(
         self,
         settings: EvaluationSettings,
-        run: BoolArray | slice = slice(None),
-        truth: BoolArray | slice = slice(None),
+        run: IndexArray | slice = slice(None),
+        truth: IndexArray | slice = slice(None),
     ) -> dict[str, float | None]:
         """The numbers by name, of some annotations and truths or of all."""
         return lane_scores(

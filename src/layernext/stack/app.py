@@ -107,11 +107,25 @@ def open_stack(settings: Settings) -> tuple[Store, NewKey | None]:
     """
     store = open_store(settings)
     try:
-        first = None if store.keys.list() else create_key(store, FIRST_KEY_NAME, "admin")
+        first = None if store.keys.list() else _create_first_key(store)
     except BaseException:
         store.close()
         raise
     return store, first
+
+
+def _create_first_key(store: Store) -> NewKey | None:
+    """Make an administrator's key, unless another server that starts now makes it."""
+    first: NewKey | None = None
+    entry = operator_entry("create key")
+
+    def work() -> NewKey | None:
+        nonlocal first
+        first = store.keys.create_first(FIRST_KEY_NAME, "admin")
+        entry.subject = describe_key(first) if first else None
+        return first
+
+    return store.audit.together(lambda: entry if first else None, work)
 
 
 def open_store(settings: Settings) -> Store:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from layernext.stack.store import Caller, Role, Store
+from layernext.stack.store import Caller, NewKey, Role, Store
 
 
 @pytest.mark.parametrize("role", ["read", "write", "admin"])
@@ -87,3 +89,19 @@ def test_secret_is_not_stored(tmp_path: Path) -> None:
     assert any(made.api_key.encode() in file.read_bytes() for file in files)
     assert not any(made.secret.encode() in file.read_bytes() for file in files)
     store.close()
+
+
+def test_first_key_of_servers_that_start_together(store: Store) -> None:
+    """However many make the first key at the same moment, there is one, and no further one later."""
+    servers = 8
+    barrier = threading.Barrier(servers)
+
+    def start(_: int) -> NewKey | None:
+        barrier.wait()
+        return store.keys.create_first("first key", "admin")
+
+    with ThreadPoolExecutor(servers) as pool:
+        keys = [key for key in pool.map(start, range(servers)) if key is not None]
+    assert [key.api_key for key in keys] == [key.api_key for key in store.keys.list()]
+    assert len(keys) == 1
+    assert store.keys.create_first("first key", "admin") is None

@@ -65,6 +65,7 @@ _CONNECT_ARGUMENTS: dict[str, Any] = {
 _MIGRATION_LOCK = 0x6C6E
 _CLAIM_LOCK = 0x6C6F
 _BYTES_LOCK = 0x6C70
+_FIRST_KEY_LOCK = 0x6C71
 
 
 class Database:
@@ -418,6 +419,10 @@ class Database:
     def change_bytes(self, connection: sa.Connection) -> None:
         """Wait until nobody holds bytes, and let nobody, until the transaction ends."""
         self._lock(connection, "pg_advisory_xact_lock", _BYTES_LOCK)
+
+    def hold_first_key(self, connection: sa.Connection) -> None:
+        """Keep other servers that start from making a first key until the transaction ends."""
+        self._lock(connection, "pg_advisory_xact_lock", _FIRST_KEY_LOCK)
 
     def _lock(self, connection: sa.Connection, function: str, number: int) -> None:
         if not self.is_sqlite:

@@ -55,6 +55,14 @@ class Keys:
         with self._database.write() as connection:
             return _create(connection, name, role, rate, user)
 
+    def create_first(self, name: str, role: Role) -> NewKey | None:
+        """Make the first key of a stack; None if there is a key. Servers that start together make one."""
+        with self._database.write() as connection:
+            self._database.hold_first_key(connection)
+            if connection.execute(sa.select(table.c.api_key).limit(1)).first() is not None:
+                return None
+            return _create(connection, name, role, None, None)
+
     def authenticate(self, api_key: str, secret: str) -> Caller | None:
         """Who the key is, if the secret is right and it is not revoked. As slow for an unknown key."""
         row = None
