@@ -202,9 +202,8 @@ def _visible_points(entry: dict[str, Any], where: str) -> list[Keypoint]:
     """Points with their visibility, which is 2 if it is not said."""
     points = points_in(numbers_of(entry.get("points"), None, f"{where}.points"), f"{where}.points")
     visibilities: list[Any] = list_of(entry.get("visibility") or [VISIBLE] * len(points), where)
-    if len(visibilities) != len(points) or not all(
-        type(v) is int and v in {0, 1, 2} for v in visibilities
-    ):
+    is_valid = all(isinstance(seen, int | float) and seen in {0, 1, 2} for seen in visibilities)
+    if len(visibilities) != len(points) or not is_valid:
         message = "must have 0, 1 or 2 for each point"
         raise FormatError(Problem(f"{where}.visibility", message))
     return [(x, y, seen) for (x, y), seen in zip(points, visibilities, strict=True)]
