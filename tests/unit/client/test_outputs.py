@@ -411,7 +411,7 @@ def test_tracks() -> None:
     results.boxes.id = Tensor([7.0, 9.0])
     for tracked, image in ((results, None), (detections(tracker_id=np.array([7, 9])), "a.jpg")):
         annotations = logged(tracked, image, names=NAMES)[0]["a.jpg"]
-        assert [row["metadata"] for row in annotations] == [{"track": 7}, {"track": 9}]
+        assert [row["track"] for row in annotations] == [7, 9]
 
 
 def test_what_is_not_logged_is_named() -> None:

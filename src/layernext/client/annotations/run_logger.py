@@ -335,7 +335,7 @@ class RunLogger:
         )
         for output in iter_outputs(results, reading):
             go_on_unless_cancelled()
-            self.log(image_names.name_of(output), **_with_tracks(output.columns))
+            self.log(image_names.name_of(output), **output.columns)
         image_names.finish()
 
     def _run(self) -> None:
@@ -353,18 +353,6 @@ class RunLogger:
         if not self._losses.counts:
             return report
         return msgspec.structs.replace(report, losses=self._losses.counts)
-
-
-def _with_tracks(columns: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of `RunLogger.log`: the track of each shape is in its metadata."""
-    tracks = columns.pop("tracks", None)
-    if tracks is not None:
-        metadata = columns.get("metadata") or [{} for _ in tracks]
-        columns["metadata"] = [
-            fields if track is None else {**fields, "track": track}
-            for fields, track in zip(metadata, tracks, strict=True)
-        ]
-    return columns
 
 
 def _annotations(boxes: list[Any], rotations: list[Any] | None) -> Iterator[dict[str, Any]]:
