@@ -12,6 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -93,8 +94,13 @@ def _server_class() -> type[Any]:
     class Server(Base):
         """PostgreSQL, which refuses to run as root, as a user that exists.
 
-        The base class would create an account with `useradd`, which not every machine has.
+        The base class would create an account with `useradd`, which not every machine has, and may take a
+        lock in a file that another user's tests have made.
         """
+
+        _lock = type(Base._lock)(
+            Path(tempfile.gettempdir()) / f"layernext-postgres-{getuser()}.lock"
+        )
 
         @property
         def system_user(self) -> str | None:
