@@ -127,7 +127,7 @@ class FormatError(DataError):
 
 
 class ConnectionFailed(LayerNextError, OSError):
-    """The stack gave no answer.
+    """The stack did not answer.
 
     Attributes:
         url: URL of the request.

@@ -58,7 +58,7 @@ def compare_evaluations(
         pairing: the runs against each other, for `Comparison.changes`.
         name_a, name_b: of the runs.
         resamples: draws; 0 for no intervals.
-        seed: of the draws. The same seed gives the same intervals.
+        seed: random seed of the resampling. The same seed gives the same intervals.
         level: share of the resamples that an interval contains, above 0 and below 1.
         image_limit: maximum number of images to list.
         executor: where draws are worked on, such as a `ProcessPoolExecutor`; None: here. The

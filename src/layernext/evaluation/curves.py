@@ -28,7 +28,7 @@ def curve(
         label: theirs, or None for all labels.
         score: (N,) falling.
         is_right: (N,) whether each is a true positive.
-        truths: that count.
+        truths: truths that count.
 
     Returns:
         An empty curve and None if there are no annotations or no truths.

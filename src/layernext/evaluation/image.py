@@ -34,7 +34,7 @@ def match_image(
         truth: the image's annotation set in the ground truth; None counts as empty.
         run: that in the run.
         settings: as for the evaluation that this is shown with; blanks are the protocol's own.
-        confidence: annotations below are left out.
+        confidence: annotations with a lower confidence are left out.
         image_wh: width and height in pixels, needed where coordinates are fractions.
 
     Raises:

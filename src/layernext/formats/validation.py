@@ -67,7 +67,7 @@ def validate_source(
     Args:
         path: file, folder or zip archive.
         name: of the format.
-        images: folder with the images, if the source does not say how large they are.
+        images: folder with the images, if the source lacks their sizes.
         instances: for COCO results: the file of instances that they refer to.
         names: class names, if the source has only numbers.
         scores: how scores become confidences.

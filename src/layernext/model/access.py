@@ -18,7 +18,7 @@ class User(Record, frozen=True, kw_only=True):
     Attributes:
         name: unique within the stack.
         kind: ``person`` or ``service``.
-        role: in every collection; each role includes the ones before it.
+        role: role in every collection; each role includes the ones before it.
         email: of a person who signs in through OpenID Connect.
         created_at: UTC, ISO 8601.
     """

@@ -42,7 +42,7 @@ class LabelDelta(Record, frozen=True, kw_only=True):
 
     Attributes:
         label: of the truths.
-        truths: that count.
+        truths: truths that count.
         found_by_both, gained, lost, found_by_neither: truths, at the confidence of each run.
         false_positives_a, false_positives_b: of this label.
         delta: of the label's main average (AP, or F1 for ``lane-f1``); None where undefined.
@@ -64,7 +64,7 @@ class ImageDifference(Record, frozen=True, kw_only=True):
 
     Attributes:
         image: its name.
-        truths: that count.
+        truths: truths that count.
         gained, lost: truths that only b, or only a, found.
         false_positives_a, false_positives_b: annotations that found none.
         f1_a, f1_b: None for an image with neither truths nor annotations.

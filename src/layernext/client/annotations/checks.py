@@ -32,7 +32,8 @@ def validate_file(
         How many images and annotations the file has.
 
     Raises:
-        DataError: with every problem and its place; FormatError if it is not such a file at all.
+        DataError: the file is not valid; every problem has its location. `FormatError` if it is not a
+            LayerNext JSON file at all.
     """
     shape = None if geometry is None else check_geometry(geometry)
     return check_with_progress(path, shape, progress, limit)

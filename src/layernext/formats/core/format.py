@@ -109,12 +109,12 @@ class ExportOptions(Struct, frozen=True, kw_only=True):
 
     Attributes:
         overwrite: replace an existing target.
-        strict: refuse what the format cannot hold.
+        strict: fail if the format cannot hold all data.
         labels: their order gives the class numbers, in formats that have them.
         codes: for COCO: the ids of categories, by label.
         skeletons: what the keypoints of a label are, by label.
         predictions: for Label Studio: write predictions in place of annotations.
-        instances: for COCO results: the file of instances whose numbers they take.
+        instances: for COCO results: the COCO file that defines the ids.
         copy_images: folder with the images, to copy beside the annotations.
     """
 

@@ -44,8 +44,8 @@ class RunLengths(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
     Attributes:
         size: height and width of the mask in pixels, which are those of its image.
-        counts: lengths of the runs, column by column from the top left, in turns of pixels outside and inside,
-            beginning outside; as numbers, or as the string that COCO's tools write.
+        counts: lengths of the runs, column by column from the top left, alternating between pixels outside
+            and inside, starting outside; as numbers, or as the string that COCO's tools write.
     """
 
     size: tuple[int, int]
