@@ -152,7 +152,7 @@ def write_export(
     Args:
         samples: the images. If the format does not hold runs, an image that comes several times in a
             row, once for each run, is written once.
-        target: file or folder, which appears when it is whole.
+        target: file or folder, which appears only once it is complete.
         name: of the format.
         options: how it is written.
         advance: called with the number of new images, for progress.
@@ -199,7 +199,8 @@ def merged(samples: Iterable[Sample], losses: Losses) -> Iterator[Sample]:
     """Samples of the same image that follow each other, one for each run, as a single sample.
 
     Raises:
-        DataError: they are not of several runs: two images have the same name; or they contradict each other.
+        DataError: they do not come from several runs, so two images have the same name; or they contradict
+            each other.
     """
     current: Sample | None = None
     for sample in samples:

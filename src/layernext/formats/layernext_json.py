@@ -66,14 +66,14 @@ def iter_raw_images(
 
     Args:
         stream: UTF-8 JSON text without a byte order mark.
-        file: the file's name, for error texts.
+        file: the file's name, for error messages.
         judge: decodes an image for the caller. With it, most images need not be scanned for their
             end first: an image ends where the next seems to begin, if it decodes.
         spans: collects where each image is.
 
     Raises:
         FormatError: the JSON is broken, not an object, or has no list ``images``; with line and
-            column. Other keys beside ``images`` are allowed and skipped.
+            column. Keys other than ``images`` are allowed and skipped.
     """
     window = JsonWindow(stream, file)
     has_images = False
@@ -98,7 +98,7 @@ def iter_file(path: str | os.PathLike[str]) -> Iterator[bytes]:
 
 
 def read_skeletons(path: str | os.PathLike[str]) -> dict[str, Skeleton]:
-    """What a file says of keypoints before its images: skeletons by label; empty if it says nothing.
+    """What a file says about keypoints before its images: skeletons by label; empty if it says nothing.
 
     Raises:
         FormatError: as `iter_raw_images`.
@@ -229,7 +229,7 @@ def _decode(decoder: ImageDecoder, raw: bytes, index: int) -> CheckedImage:
 class FileWriter:
     """Writes a LayerNext JSON file image by image; see `create_compressed` for what is guaranteed.
 
-    Made by `create_file`.
+    Created by `create_file`.
     """
 
     def __init__(self, stream: BinaryIO, skeletons: Mapping[str, Skeleton]) -> None:

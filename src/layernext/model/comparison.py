@@ -135,7 +135,7 @@ class Comparison(Tabular, frozen=True, kw_only=True):
     """Two runs against one ground truth.
 
     Attributes:
-        name_a, name_b: of the runs.
+        name_a, name_b: names of the runs.
         settings: of both evaluations.
         confidence_a, confidence_b: at which annotations of each run count as found.
         images, truths: how many both were measured on.

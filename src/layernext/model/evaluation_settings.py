@@ -112,7 +112,7 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
             also takes polygons, as the pixels inside them.
         protocol: None is ``coco`` for boxes, rotated boxes, polygons and masks, ``lane-f1`` for lines,
             ``classification`` for image labels, ``oks`` for keypoints, ``semantic`` for semantic masks. ``panoptic``
-            takes masks and polygons beside semantic masks.
+            takes masks and polygons in addition to semantic masks.
         thresholds: thresholds at which averages are taken: IoU from 0 to 1, or for ``chamfer`` distances in
             pixels. Empty: the protocol's own.
         areas: size ranges for averages; all other numbers are computed in the first. Empty:

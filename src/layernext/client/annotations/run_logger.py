@@ -313,7 +313,7 @@ class RunLogger:
                 or ``cxcywh``.
 
         Raises:
-            ConfigurationError: `format` is none of these, or the results allow only one layout.
+            ConfigurationError: ``format`` is not one of these, or the results allow only one layout.
             DataError: something is not an output of a model, lengths differ, an image or a class has no name, or a
                 value breaks a rule; the images before it are logged.
             UploadIncomplete, StackError, ConnectionFailed: an earlier batch could not be sent.

@@ -29,7 +29,7 @@ class Audit(Group):
 
         Args:
             collection: only entries about the collection of this name; None for all, as in the other filters.
-            actor: name of a key or a person, or a key.
+            actor: name of a key or a person, or the id of a key.
             action: the whole phrase, such as ``"delete run"``.
             since: only entries from this time on: a ``datetime``, or a string in ISO 8601; UTC unless it says
                 otherwise.
