@@ -289,7 +289,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
             source: an iterable of `ImageAnnotations` or of dictionaries like the images of a file, which need
                 not fit in memory; or outputs of a model, as `RunLogger.log_results` takes them; or the path
                 of a file.
-            geometry: that of annotations without a ``type`` (form v1); None for form v2.
+            geometry: geometry of annotations without a ``type`` (form v1); None for form v2.
             ground_truth: True for ground truth, False for a model run.
             normalized: True if coordinates are fractions of the image's size.
             format: format of the file, as in `layernext.convert`; None for LayerNext JSON, which is sent

@@ -27,7 +27,7 @@ class UploadReport(Record, frozen=True, kw_only=True):
         unmatched_images: images whose file the stack does not have yet; their annotations are stored, and
             belong to the file once it is uploaded. None if the stack did not say.
         bytes_sent: size of the request bodies, as sent over the network.
-        seconds: from start to end.
+        seconds: duration in seconds.
         job_id: the stack's id of the upload; None if it did not say.
         losses: for a file in another format, what was not read: what, how often, and where it first occurred.
         lost_shapes: for a file in another format, annotations that were left out, or whose shape became a
@@ -91,7 +91,7 @@ class DownloadReport(Record, frozen=True, kw_only=True):
     Attributes:
         path: the file; where it would have been, if the download is incomplete.
         images: annotation sets in it.
-        seconds: from start to end.
+        seconds: duration in seconds.
         files: the report of the files that were downloaded with it, if they were requested.
     """
 
@@ -121,7 +121,7 @@ class RemoveReport(Answer):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Done(Answer):
-    """A change that the stack has made.
+    """The answer to a change that the stack has made.
 
     Attributes:
         message: what the stack said; usually empty.
@@ -135,7 +135,7 @@ class CreatedLabel(Answer):
     """A label that was created.
 
     Attributes:
-        label_reference: its stack-wide reference.
+        label_reference: stack-wide reference of the label.
     """
 
     label_reference: str
@@ -169,8 +169,8 @@ class FileUploadReport(Answer):
     published clients.
 
     Attributes:
-        collection: its name.
-        collection_id: given by the stack.
+        collection: name of the collection.
+        collection_id: id of the collection, given by the stack.
         job_id: the stack's job that inspects the files, for `client.jobs.wait`.
         unique_name: unique name of a single file; None if `path` was a folder, or the stack did not say.
         uploaded: names of files that the stack has now and did not have before.
@@ -178,7 +178,7 @@ class FileUploadReport(Answer):
         failed: files that it does not have.
         ignored: what else the folder contains.
         bytes_sent: bytes of the files' content.
-        seconds: from start to end.
+        seconds: duration in seconds.
         annotations: the report of the annotations that were uploaded with the files, if any.
     """
 
@@ -213,7 +213,7 @@ class TrashReport(Answer):
 
     Attributes:
         files: how many; None if the stack did not say.
-        message: what it said.
+        message: what the stack said.
     """
 
     files: int | None
@@ -261,7 +261,7 @@ class CreatedCollection(Answer):
     """A collection that exists now.
 
     Attributes:
-        collection_id: its id.
+        collection_id: id of the collection.
     """
 
     collection_id: str
@@ -275,7 +275,7 @@ class VersionReport(Answer):
 
     Attributes:
         version_id: id of the version.
-        version: its number, such as ``1.0.0``; empty if the stack did not say.
+        version: number of the version, such as ``1.0.0``; empty if the stack did not say.
         dataset_id: id of its dataset.
         job_id: id of the job that builds it.
         message: what the stack said.

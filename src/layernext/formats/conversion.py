@@ -34,7 +34,7 @@ class ConversionReport(Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: the file or folder.
-        format: its format.
+        format: format of the file or folder.
         images: number of images.
         annotations: number of annotations, including those that the format cannot hold.
         losses: what the format cannot hold: what, how often, and where it first occurred.

@@ -51,7 +51,7 @@ class FileSummary(Struct, frozen=True, kw_only=True):
     Attributes:
         images: entries in ``images``.
         annotations: annotations in all of them.
-        geometry: that of annotations without a ``type``; None for form v2.
+        geometry: geometry of annotations without a ``type``; None for form v2.
     """
 
     images: int
@@ -180,7 +180,7 @@ def check_file(
 
     Args:
         path: plain, ``.gz`` or ``.zst``.
-        geometry: that of annotations without a ``type`` (form v1), or None for form v2.
+        geometry: geometry of annotations without a ``type`` (form v1), or None for form v2.
         limit: stop looking after this many problems.
         on_image: called after each image, for progress.
         spans: collects where each image is, to read the file again without scanning it.

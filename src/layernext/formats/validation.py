@@ -29,7 +29,7 @@ class Validation(Struct, frozen=True, kw_only=True):
     """What a valid source contains.
 
     Attributes:
-        format: its format.
+        format: format of the file or folder.
         images, annotations: how many it contains.
         warnings: what looks wrong: how often, and where it first occurred.
         losses: what is not read, in the same form.

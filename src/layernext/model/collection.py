@@ -55,11 +55,11 @@ class Collection(Record, frozen=True, kw_only=True):
 
 
 class LabelClass(Record, frozen=True, kw_only=True):
-    """A class of a collection: its position in the list is its number in formats that have numbers.
+    """A class of a collection; its position in the list is the class number in formats that have numbers.
 
     Attributes:
         name: the label.
-        code: its id in a source that has ids, such as the categories of COCO; None if it has none.
+        code: id of the class in a source that has ids, such as the categories of COCO; None if it has none.
         skeleton: skeleton of the keypoints of its annotations; None if it has none, or it is not known.
     """
 
@@ -79,7 +79,7 @@ class Item(Record, frozen=True, kw_only=True):
         content_type: ``image``, ``video`` or ``other``.
         has_file: False if it has annotations but its file has not been uploaded yet.
         url: URL of the file, valid for at least an hour and without a key; None without a file.
-        storage_path: its path in storage, or None.
+        storage_path: path of the file in storage, or None.
         size: bytes.
         checksum: SHA-256 in hexadecimal; None until the stack has computed it.
         media_type: such as ``image/jpeg``, detected from the bytes.
@@ -218,7 +218,7 @@ class DatasetVersion(Record, frozen=True, kw_only=True):
     """A version of a dataset: frozen images and annotations, divided into splits.
 
     Attributes:
-        id: of the version.
+        id: id of the version.
         dataset_id, dataset: id and name of the dataset.
         version: such as ``1.0.0``.
         status: ``building``, ``ready`` or ``failed``.
@@ -230,7 +230,7 @@ class DatasetVersion(Record, frozen=True, kw_only=True):
         labels: only annotations with these labels are in it; empty for all.
         export_types: formats in which published clients can download it.
         operations: names of the model runs and ground truths; None for all.
-        image_count, annotation_count: what it holds.
+        image_count, annotation_count: how many it contains.
         created_at: UTC, ISO 8601.
         augmentations: how additional pictures of the train split were generated, such as ``HUE.HUE_DEGREES -9..9``.
         picture_count: number of these pictures, in addition to the images.

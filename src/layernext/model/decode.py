@@ -418,7 +418,7 @@ def decode_trusted(raw: bytes | memoryview, geometry: Geometry | None) -> ImageA
 
     Args:
         raw: one JSON object, form v1 or v2.
-        geometry: that of annotations without a ``type``; None for form v2.
+        geometry: geometry of annotations without a ``type``; None for form v2.
 
     Raises:
         msgspec.ValidationError: `raw` is not an image in either form.

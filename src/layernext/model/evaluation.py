@@ -47,9 +47,9 @@ class LabelScores(Record, frozen=True, kw_only=True):
     Attributes:
         label: which.
         truths: annotations of the ground truth that count.
-        annotations: of the run, at every confidence, those that count.
-        true_positives, false_positives, missed: at the evaluation's `confidence`.
-        precision, recall, f1: at the evaluation's `confidence`.
+        annotations: number of annotations of the run that count, at every confidence.
+        true_positives, false_positives, missed: counts at the evaluation's ``confidence``.
+        precision, recall, f1: values at the evaluation's ``confidence``.
         best_f1: highest F1 at any confidence, and `best_confidence` where that is.
         mean_similarity: IoU (or distance) of the true positives on average.
         scores: the averages by name, as in `Evaluation.summary`.
@@ -80,7 +80,7 @@ class Curve(Record, frozen=True, kw_only=True):
         confidence: in falling order; a point counts every annotation with at least this confidence. There are
             at most about 200 points: longer curves keep points that are evenly spread over recall, including
             the first, the last and the one with the best F1.
-        precision, recall, f1: at each point.
+        precision, recall, f1: values at each point.
     """
 
     label: str | None
@@ -94,7 +94,7 @@ class ConfusionMatrix(Record, frozen=True, kw_only=True):
     """The truths, and what the run took them for.
 
     Attributes:
-        labels: of all rows and columns but the last, which is the background.
+        labels: labels of all rows and columns except the last, which is the background.
         counts: a row for each label of the truth, a column for each of the run. Last column: truths
             without an annotation. Last row: annotations without a truth.
         match_threshold: similarity from which a pair counts.
@@ -128,7 +128,7 @@ class Calibration(Record, frozen=True, kw_only=True):
     """Whether annotations with confidence 0.8 are right in 80 of 100 cases, at the match threshold.
 
     Attributes:
-        bins: of equal width over 0 to 1.
+        bins: bins of equal width from 0 to 1.
         expected_error: ECE: the distance of confidence and precision, averaged over annotations.
         largest_error: MCE: the largest distance of a bin.
         brier: mean squared distance of confidence and outcome.
@@ -194,9 +194,9 @@ class SliceScores(Record, frozen=True, kw_only=True):
         annotations: number of annotations of the run that belong to it, at the evaluation's `confidence`;
             None for
             attributes.
-        true_positives: at the evaluation's `confidence`.
-        precision, recall, f1: at the evaluation's `confidence`.
-        mean_similarity: of the true positives.
+        true_positives: number of true positives at the evaluation's ``confidence``.
+        precision, recall, f1: values at the evaluation's ``confidence``.
+        mean_similarity: mean similarity of the true positives.
         agreement: for attributes: among the true positives that have the attribute themselves, the share with
             this value.
         scores: ``AP`` and ``AP50`` of the part, where they are defined.
@@ -221,7 +221,7 @@ class ImageTally(Record, frozen=True, kw_only=True):
     """How a run did in one image, at one confidence and the match threshold.
 
     Attributes:
-        image: its name.
+        image: name of the image.
         truths: truths that count.
         annotations: annotations of the run that count, with at least that confidence.
         true_positives: truths that were found, with their label.
@@ -262,9 +262,9 @@ class Evaluation(Tabular, frozen=True, kw_only=True):
             annotations or truths.
         counts: images, images_without_truth (left out), images_without_run (nothing detected there),
             truths, ignored_truths, annotations, ignored_annotations, other_geometry (left out).
-        labels: by name.
+        labels: the labels, sorted by name.
         curves: all labels first, then each.
-        confusion: at `confidence`; for ``semantic`` it counts pixels.
+        confusion: confusion matrix at ``confidence``; for ``semantic``, it counts pixels.
         calibration: over all labels; None if the run has no confidences.
         errors: None where the protocol has none.
         slices: those requested.

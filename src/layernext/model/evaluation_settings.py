@@ -48,7 +48,7 @@ class AreaRange(Struct, frozen=True):
     """A range of sizes: an average is taken over the truths in it.
 
     Attributes:
-        name: goes into the names of numbers: ``s`` gives ``APs``; empty for all sizes.
+        name: suffix in the names of numbers: ``s`` gives ``APs``; empty for all sizes.
         low, high: area in square pixels, both included, as COCO has it.
     """
 

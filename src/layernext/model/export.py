@@ -6,7 +6,7 @@ from layernext.model.collection import Record
 
 
 class Export(Record, frozen=True, kw_only=True):
-    """A run or a dataset version in another format, made by a job of the stack.
+    """A run or a dataset version in another format, written by a job of the stack.
 
     Attributes:
         id: given by the stack.

@@ -35,7 +35,7 @@ class EvaluationInfo(Record, frozen=True, kw_only=True):
     Attributes:
         id: given by the stack; the same for the same target, run, ground truth and settings.
         collection: name of the evaluated collection; None for a dataset version.
-        collection_id: its id.
+        collection_id: id of the collection.
         dataset_version: id of the evaluated dataset version; None for a collection.
         dataset: name of the dataset, and its version's number: ``scenes 1.0.2``.
         split: split of the dataset version, or None for all.
@@ -45,7 +45,7 @@ class EvaluationInfo(Record, frozen=True, kw_only=True):
         status: status of the newest computation; earlier results stay until it ends.
         progress: progress of that computation, 0 to 100.
         message: why it failed.
-        job_id: its job.
+        job_id: id of its job.
         is_current: whether computing again would give the same result. False if there is no result yet.
         stale_because: why it is not current, in words; None if it is.
         created_at: UTC, ISO 8601; ``computed_at`` is the time of the result, None without one.
@@ -102,7 +102,7 @@ class StoredTally(Record, frozen=True, kw_only=True):
 
     Attributes:
         id: id of the image, 24 hexadecimal digits.
-        image: its name in its collection; `unique_name` in the whole stack.
+        image: name of the image in its collection; ``unique_name`` is its name in the whole stack.
         has_file: False if it has annotations but its file has not been uploaded yet.
         width, height: pixels, or None.
         count: count in the requested cell of the confusion matrix, or None.
@@ -164,14 +164,16 @@ class RunStatistics(Record, frozen=True, kw_only=True):
 
     Attributes:
         run, mode, collection: the run, and its collection.
-        images: number of images that have an annotation set; ``empty_images``: of those whose set is empty.
+        images: number of images that have an annotation set; ``empty_images``: number of those whose set is
+            empty.
         annotations: number of annotations in all sets.
         labels: annotations of each label.
         images_by_label: images in which each label occurs.
         geometries: annotations of each geometry.
         confidence: histogram over 0 to 1; annotations without one are in `without_confidence`.
         annotations_per_image: images by number of annotations: 0, 1, 2, 3-4, 5-8 … as edges.
-        width, height, area: of boxes, and of the boxes around other shapes: pixels, in steps of
+        width, height, area: histograms for boxes, and for the boxes around other shapes, in pixels, with
+            steps of
             powers of 2. Annotations that are fractions of an image of unknown size are counted in
             `unsized`.
         is_current: whether the annotations have not changed since.

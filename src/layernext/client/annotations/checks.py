@@ -24,7 +24,7 @@ def validate_file(
 
     Args:
         path: LayerNext JSON, plain, ``.gz`` or ``.zst``; read as a stream.
-        geometry: that of annotations without a ``type`` (form v1); None for form v2.
+        geometry: geometry of annotations without a ``type`` (form v1); None for form v2.
         limit: stop looking after this many problems.
         progress: None shows a bar on a terminal; True, False or a callable override that.
 

@@ -223,7 +223,8 @@ class RunLogger:
             masks: (N, H, W) of bool, as large as the image: a numpy array, a tensor or lists; or N
                 `RunLengths`, or dictionaries with COCO's ``size`` and ``counts``.
             keypoints: N poses, each (K, 3): x, y and visibility of its points, in the order of the label's skeleton
-                (see `Keypoints`); or (K, 2) if all are visible. `boxes` are then those of the poses, one for each.
+                (see `Keypoints`); or (K, 2) if all are visible. ``boxes`` are then the boxes of the poses,
+                one for each.
             semantic: a label map (H, W) of class numbers, as large as the image: a numpy array, a tensor or
                 lists. It becomes one `SemanticMask` for each number; ``labels`` and the other columns do not
                 apply to them.

@@ -77,7 +77,7 @@ class FileDownloadReport(Answer):
         kept: paths of files that are gone from the collection, but were changed locally and therefore kept.
         failed: files that could not be downloaded.
         bytes_received: bytes of the files' content.
-        seconds: from start to end.
+        seconds: duration in seconds.
         message: what happened, in one sentence.
     """
 

@@ -140,7 +140,7 @@ class Annotations(Group):
         """Upload a form v2 file that names images as an earlier upload of files did.
 
         Args:
-            job_id: from the report of `client.files.upload`.
+            job_id: job id from the report of `client.files.upload`.
             operation_unique_id, json_data_file_path, is_normalized, is_model_run: as in
                 `upload_for_collection`.
             validate, resume, progress: as in `client.upload_modelrun_from_json`, which also lists the errors.

@@ -77,7 +77,7 @@ class Collections(Group):
         """The id of a collection.
 
         Args:
-            collection_name: its name.
+            collection_name: name of the collection.
             content_type: ``image``, ``video`` or ``other``; collections of different types may have the same
                 name.
 

@@ -90,7 +90,7 @@ class Evaluations(Group):
         """Wait until the stack has computed an evaluation.
 
         Args:
-            info: from `start`.
+            info: the evaluation, as `start` returned it.
             timeout_s: maximum time to wait in seconds; None means no limit.
             progress: as in `client.upload_modelrun_from_json`; counts to 100.
 
@@ -130,7 +130,7 @@ class Evaluations(Group):
         """An evaluation with its numbers, tables and curves.
 
         Args:
-            evaluation_id: from `list`, or ``evaluation.info.id``.
+            evaluation_id: id from `list`, or ``evaluation.info.id``.
 
         Raises:
             NotFound: no evaluation has this id.

@@ -40,7 +40,7 @@ class Exports(Group):
 
         Args:
             format: a format that `layernext.convert` writes, except ``coco-results``.
-            collection: by name or id, with `run`; or else `dataset_version`.
+            collection: name or id of the collection of ``run``, unless ``dataset_version`` is given.
             run: name of the model run or ground truth.
             ground_truth: True for the ground truth, False for the model run, if both have this name.
             dataset_version: id of a version.

@@ -354,7 +354,7 @@ class Files(Group):
 
         Args:
             collection: id or name.
-            names: of images, as another tool writes them.
+            names: names of images, as another tool writes them.
 
         Returns:
             For each name, the image, the rule that matches, and the candidates if several images match.

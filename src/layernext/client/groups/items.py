@@ -29,7 +29,7 @@ class Items(Group):
         """The images and other files that a query finds, with all details, streamed.
 
         Args:
-            collection: by name or id; None for all.
+            collection: name or id of the collection; None for all.
             query: see docs/queries.md; empty finds everything.
             content_type: only these; None for all.
             sort: ``run.f1``, ``run.false_positives``, ``run.missed``, ``run.mislabelled`` or

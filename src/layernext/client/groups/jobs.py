@@ -23,7 +23,7 @@ class Jobs(Group):
         """Wait until a job has ended, asking at growing intervals of up to 10 s.
 
         Args:
-            job_id: from an upload's report, for example.
+            job_id: id of the job, from an upload's report, for example.
             timeout_s: maximum time to wait in seconds; None means no limit.
 
         Returns:

@@ -120,7 +120,7 @@ class Metadata(Group):
         """Set metadata of the files of one upload, by their names in that upload.
 
         Args:
-            job_id: from the upload's report.
+            job_id: job id from the upload's report.
             json_data_file_path: as in `upload`.
 
         Raises:

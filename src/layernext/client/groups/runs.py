@@ -97,7 +97,7 @@ class Runs(Group):
         """Write a run of a collection in another format, streamed.
 
         Args:
-            collection: by name or id.
+            collection: name or id of the collection.
             run: name of the model run or ground truth.
             target: file or folder, which appears only once it is complete.
             format: a format that `layernext.convert` writes.
