@@ -26,22 +26,22 @@ INTRODUCTION = """\
 <!-- Written by tools/generate_sdk_reference.py from the docstrings; do not edit. -->
 
 Everything here is exported by `layernext`. [Getting started](getting-started.md) shows how it is
-used; [errors.md](errors.md) says which error means what.
+used; [errors.md](errors.md) explains the errors.
 """
 
 GROUPS = """\
 ## Calls in groups
 
-A client has an attribute for each noun. `AsyncLayerNextClient` has the same groups, with the same calls to be
-awaited.
+Calls are grouped by noun, and each group is an attribute of the client. `AsyncLayerNextClient` has the same
+groups and calls; its calls are awaited.
 """
 
 NAMES = {
     "PublishedNames": """\
 ## Names of the published clients
 
-Scripts for the published clients find their methods on the client itself. Most are a call of a group, with the
-same arguments:
+Scripts for the published clients find their methods on the client itself. Most are other names for calls in
+groups, with the same arguments:
 """,
     "EarlierNames": """\
 ## Earlier names
