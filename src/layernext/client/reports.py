@@ -143,7 +143,7 @@ class CreatedLabel(Answer):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class EmbeddingReport(Answer):
-    """What storing embeddings did.
+    """The result of storing embeddings.
 
     Attributes:
         stored: vectors that are stored now.
@@ -221,7 +221,7 @@ class TrashReport(Answer):
 
 
 class PurgeReport(Record, frozen=True, kw_only=True):
-    """What a purge of the trash removed for good.
+    """What a purge of the trash permanently deleted.
 
     Attributes:
         files: how many images and other files, with their annotations.
@@ -238,7 +238,7 @@ class PurgeReport(Record, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MetadataReport(Answer):
-    """What a change of metadata did.
+    """The result of a change of metadata.
 
     Attributes:
         updated: files that have the metadata now.
@@ -294,7 +294,7 @@ class ProjectReport(Answer):
 
     Attributes:
         id: id of the project.
-        job_id: id of the job that did it.
+        job_id: id of the job that adds them.
         added: number of images that are new in it; None if the stack did not say.
     """
 

@@ -82,7 +82,7 @@ class Item(Record, frozen=True, kw_only=True):
         storage_path: path of the file in storage, or None.
         size: bytes.
         checksum: SHA-256 in hexadecimal; None until the stack has computed it.
-        media_type: such as ``image/jpeg``, detected from the bytes.
+        media_type: media type detected from the bytes, such as ``image/jpeg``.
         state: ``pending``, ``ready`` or ``failed``: whether the stack has inspected the file; ``missing`` if
             its content was lost, until the same file is uploaded again.
         failure: why the inspection failed.

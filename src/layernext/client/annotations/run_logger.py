@@ -237,7 +237,7 @@ class RunLogger:
             confidences: N numbers from 0 to 1, in the same order, or None.
             attributes: N dictionaries from attribute name to a value, or to a list of `AttributeValue`
                 or ``{"value": …, "confidence": …}``; or None.
-            metadata: N dictionaries of free fields, or None.
+            metadata: N dictionaries of your own fields, or None.
             format: layout of the boxes: ``xywh`` (top left corner, width and height), ``xyxy`` (left, top,
                 right and bottom) or ``cxcywh`` (center, width and height). They are stored as ``xywh``.
             size: width and height of the image, if known. It is used to warn, once, if many boxes of a run

@@ -28,7 +28,7 @@ class AttributeValue(Struct, frozen=True, gc=False, omit_defaults=True):
     Attributes:
         value: any JSON value; most often a string such as ``"red"``.
         confidence: the model's score for this value, 0 to 1, or None if it gave none.
-        metadata: free fields of the user.
+        metadata: the user's own fields.
     """
 
     value: Any
@@ -45,8 +45,8 @@ class AnnotationFields(
         geometry: name of the kind.
         label: the class.
         confidence: the model's score, 0 to 1, or None.
-        attributes: attribute name to its values, best first.
-        metadata: free fields of the user, any JSON values.
+        attributes: a dictionary from attribute name to its values, best first.
+        metadata: the user's own fields, any JSON values.
     """
 
     geometry: ClassVar[str]

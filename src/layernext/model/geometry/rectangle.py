@@ -24,8 +24,8 @@ class Rectangle(AnnotationFields, tag="rectangle", frozen=True, kw_only=True, gc
             edge, then the sides, none negative; pixels, or fractions of the image if normalized.
         label: the class.
         confidence: the model's score, 0 to 1, or None.
-        attributes: attribute name to its values, best first.
-        metadata: free fields of the user, any JSON values.
+        attributes: a dictionary from attribute name to its values, best first.
+        metadata: the user's own fields, any JSON values.
     """
 
     geometry: ClassVar[Literal["rectangle"]] = "rectangle"
