@@ -54,11 +54,11 @@ CLIENT_CLASS = '''
 class AsyncLayerNextClient:
     """`LayerNextClient` for asyncio: the same calls with the same arguments, to be awaited.
 
-    So are those of its groups. `iter_annotations` gives an asynchronous iterator, as all calls named
-    `iter` do, `model_run` an asynchronous context manager, and `upload_modelrun` takes asynchronous
-    iterables, too. A call that is cancelled, or whose time is up, ends at once: its thread stops at the
-    next image or the end of its request, an asynchronous source is closed, and the batches that were
-    sent by then remain.
+    The calls of its groups are awaited, too. `iter_annotations` and all calls whose names start with ``iter``
+    return asynchronous iterators, `model_run` returns an asynchronous context manager, and `upload_modelrun`
+    also takes asynchronous iterables. A call that is canceled or times out ends at once: its thread stops at
+    the next image or at the end of its request, an asynchronous source is closed, and the batches sent by
+    then remain.
     """
 
     def __init__(

@@ -26,22 +26,22 @@ INTRODUCTION = """\
 <!-- Written by tools/generate_sdk_reference.py from the docstrings; do not edit. -->
 
 Everything here is exported by `layernext`. [Getting started](getting-started.md) shows how it is
-used; [errors.md](errors.md) says which error means what.
+used; [errors.md](errors.md) explains the errors.
 """
 
 GROUPS = """\
 ## Calls in groups
 
-A client has an attribute for each noun. `AsyncLayerNextClient` has the same groups, with the same calls to be
-awaited.
+Calls are grouped by noun, and each group is an attribute of the client. `AsyncLayerNextClient` has the same
+groups and calls; its calls are awaited.
 """
 
 NAMES = {
     "PublishedNames": """\
 ## Names of the published clients
 
-Scripts for the published clients find their methods on the client itself. Most are a call of a group, with the
-same arguments:
+Scripts for the published clients find their methods on the client itself. Most are other names for calls in
+groups, with the same arguments:
 """,
     "EarlierNames": """\
 ## Earlier names
@@ -62,12 +62,19 @@ CHAPTERS: dict[str, list[str]] = {
     ],
     "Annotations": [
         "ImageAnnotations", "Rectangle", "Polygon", "Line", "Points", "AttributeValue",
+        "Mask", "RunLengths", "RotatedBox", "ImageLabel", "Keypoints", "Skeleton", "SemanticMask",
         "Annotation", "Geometry", "Mode",
     ],
     "What a stack holds": [
         "Collection", "Item", "FileRecord", "ModelRun", "Label", "LabelAttribute", "Job",
         "AuditEntry", "User", "Grant",
         "LabelGroup", "DatasetVersion", "MetadataNames", "DatasetDiff", "Project", "Task", "Embedding", "SimilarImage",
+        "LabelClass", "RunStatistics", "Histogram", "Export",
+    ],
+    "Evaluations": [
+        "Evaluation", "EvaluationSettings", "AreaRange", "LabelScores", "Curve", "ConfusionMatrix",
+        "Calibration", "CalibrationBin", "ErrorKinds", "ErrorKind", "SliceScores", "ImageTally",
+        "StoredEvaluation", "EvaluationInfo", "StoredTally", "StoredMatches",
     ],
     "Constants of the published clients": [
         "MediaType", "ItemType", "ObjectType", "JobType", "JobStatus", "AnnotationShapeType",
@@ -83,6 +90,10 @@ _SECTION = re.compile(r"^(Args|Returns|Raises|Attributes|Yields):$")
 _EXAMPLE = re.compile(r"^(Example|Examples):$")
 _ENTRY = re.compile(r"^(?:    )?(?P<names>[*\w]+(?:, [*\w]+)*): (?P<text>.*)$")
 
+_NAMES = r"[*\w]+(?:, [*\w]+)*"
+_BROKEN_NAMES = re.compile(rf"^(    {_NAMES}),\n +(?={_NAMES}: )", re.MULTILINE)
+"""A list of arguments that is broken between two lines, before its colon."""
+
 Definition = ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign
 
 
@@ -96,21 +107,31 @@ def exported() -> list[str]:
 
 
 def definitions() -> dict[str, tuple[Definition, str | None, list[Definition]]]:
-    """Every top-level name of the rooms that users see: its node, its words, its module."""
+    """Every exported name: its node, its words, its module."""
     found: dict[str, tuple[Definition, str | None, list[Definition]]] = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        if path.relative_to(PACKAGE).parts[0] in {"stack", "cli", "wire"}:
-            continue
-        body = ast.parse(path.read_text(encoding="utf-8")).body
+    for name in exported():
+        body = ast.parse(_origin("layernext", name).read_text(encoding="utf-8")).body
         module = [node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
         for node, following in zip(body, [*body[1:], None], strict=True):
-            if isinstance(node, ast.ClassDef | ast.FunctionDef):
-                found.setdefault(node.name, (node, ast.get_docstring(node), list(module)))
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name:
+                found[name] = (node, ast.get_docstring(node), list(module))
             elif isinstance(node, ast.Assign | ast.AnnAssign):
                 target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-                words = _string(following)
-                found.setdefault(ast.unparse(target), (node, words, []))
+                if ast.unparse(target) == name:
+                    found[name] = (node, _string(following), [])
     return found
+
+
+def _origin(module: str, name: str) -> Path:
+    """The file that defines a name of a module, which may import it from another one."""
+    path = PACKAGE.parent.joinpath(*module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                if (alias.asname or alias.name) == name and node.module.startswith("layernext"):
+                    return _origin(node.module, alias.name)
+    return path
 
 
 def _string(node: ast.stmt | None) -> str | None:
@@ -176,7 +197,7 @@ def _entry(
     if isinstance(node, ast.ClassDef) and name not in WITHOUT_METHODS:
         for method in _methods(node, module):
             aliases = _aliases(node, method.name)
-            also = f"Also as `{'`, `'.join(aliases)}`.\n" if aliases else ""
+            also = f"Also available as `{'`, `'.join(aliases)}`.\n" if aliases else ""
             yield f"#### `{name}.{method.name}`\n"
             if _has(method, "property"):
                 yield _markdown(ast.get_docstring(method) or "")
@@ -261,7 +282,7 @@ def _markdown(words: str) -> str:
     """A docstring in Google's form as Markdown: sections as lists, examples as code."""
     lines: list[str] = []
     section = ""
-    for line in words.expandtabs().splitlines():
+    for line in _BROKEN_NAMES.sub(r"\1, ", words.expandtabs()).splitlines():
         if _SECTION.match(line):
             section = line
             lines += ["", f"**{line}**" if line != "Args:" else "**Arguments:**", ""]

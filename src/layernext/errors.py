@@ -85,7 +85,7 @@ class DataError(LayerNextError, ValueError):
         problems: all problems found, in file order; at least one.
         more: True if the check stopped at its limit, so there may be other problems.
         file: name of the file, or None if the data did not come from a file.
-        where, expected, got: those of the first problem.
+        where, expected, got: the values of the first problem.
     """
 
     code = "data"
@@ -127,7 +127,7 @@ class FormatError(DataError):
 
 
 class ConnectionFailed(LayerNextError, OSError):
-    """The stack gave no answer.
+    """The stack did not answer.
 
     Attributes:
         url: URL of the request.

@@ -110,7 +110,7 @@ GROUPS = {
         "projects", "projects", "Manage annotation projects and their tasks.", CONTENTS
     ),
     "users": Location("users", "users", "Manage the people and services that use a stack.", ACCESS),
-    "grants": Location("grants", "grants", "Manage roles in single collections.", ACCESS),
+    "grants": Location("grants", "grants", "Manage roles in individual collections.", ACCESS),
     "keys": Location("keys", "keys", "Manage the API keys of a stack on this machine.", ACCESS),
     "backups": Location(
         "backup", "backups", "Manage the snapshots in a backup folder or bucket.", OPERATION

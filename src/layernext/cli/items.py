@@ -212,7 +212,7 @@ def find_similar(
     *,
     connection: Connection,
 ) -> None:
-    """List the images whose vectors are most similar to that of an image, or to a vector.
+    """List the images whose vectors are most similar to that of an image, or to a given vector.
 
     The most similar images come first.
 

@@ -91,7 +91,7 @@ def list_tasks(
     *,
     connection: Connection,
 ) -> None:
-    """List the tasks of a project, after setting the state of some if --set is given.
+    """List the tasks of a project; with --set, change their state first.
 
     Examples:
 

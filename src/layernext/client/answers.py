@@ -28,10 +28,10 @@ AnAnswer = TypeVar("AnAnswer", bound="Answer")
 
 
 class Answer(dict[str, Any]):
-    """An answer with typed attributes that is a dictionary, too.
+    """An answer with typed attributes that is also a dictionary.
 
-    Its keys are the attributes' names and the published keys; what is None has no key. Attributes cannot
-    be changed; the dictionary is the caller's own.
+    Its keys are the attributes' names and the published keys; an attribute that is None has no key.
+    Attributes cannot be changed; the dictionary can.
     """
 
     def __post_init__(self) -> None:
@@ -43,7 +43,7 @@ class Answer(dict[str, Any]):
             del self[key]
 
     def including(self: AnAnswer, raw: object) -> AnAnswer:  # noqa: PYI019 - Self needs 3.11
-        """This answer with what else the stack said, under the stack's keys."""
+        """This answer with everything else that the stack said, under the stack's keys."""
         for key, value in raw.items() if isinstance(raw, dict) else ():
             if value is not None:
                 self.setdefault(key, value)
@@ -84,7 +84,7 @@ class Label(Answer):
         name: as used in annotations.
         ref: stack-wide reference.
         color: ``#rrggbb``.
-        description: free text, mostly empty.
+        description: free text, usually empty.
         attributes: the label's attributes.
     """
 
@@ -96,12 +96,12 @@ class Label(Answer):
 
     @property
     def label_type(self) -> int:
-        """The published number of a class with attributes, which is every label's."""
+        """The published number for a class with attributes; it is the same for every label."""
         return LABEL_TYPE
 
     @property
     def published_attributes(self) -> list[dict[str, Any]]:
-        """The attributes as plain data, with the published keys beside ours."""
+        """The attributes as plain data, with the published keys in addition to ours."""
         return [
             {
                 **attribute.to_dict(),
@@ -141,12 +141,12 @@ class LabelGroup(Answer):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Embedding(Answer):
-    """The vector that a model made of an image.
+    """The vector that a model computed from an image.
 
     The keys ``uniqueName`` and ``embeddings`` work as in the published clients.
 
     Attributes:
-        unique_name: of the image.
+        unique_name: unique name of the image.
         vector: the numbers, as 32-bit floats hold them.
     """
 
@@ -165,12 +165,13 @@ class Job(Answer):
         status: ``in_progress``, ``completed``, ``queued`` or ``failed``.
         progress: 0 to 100.
         message: why it failed, or empty.
-        name: what it does, for people; empty of an upload of annotations.
+        name: display name; empty for an upload of annotations.
         created_at: UTC, ISO 8601; None if the stack did not say.
-        updated_at: when the stack last heard of it; once it has ended, when that was. None likewise.
-        kind: of work, such as ``evaluation``; empty likewise.
+        updated_at: when the stack last heard of it or, once it has ended, when it ended; None if the stack
+            did not say.
+        kind: kind of work, such as ``evaluation``; empty if the stack did not say.
         about: ids of what it works on, such as ``{"evaluation": …}``.
-        can_cancel: whether it can be ended before its time.
+        can_cancel: whether it can be canceled.
     """
 
     id: str
@@ -186,12 +187,12 @@ class Job(Answer):
 
     @property
     def is_success(self) -> bool:
-        """Whether the job ended well."""
+        """Whether the job ended successfully."""
         return self.status == "completed"
 
     @property
     def ended_well(self) -> bool | None:
-        """The same; None if it has not ended."""
+        """The same as `is_success`, but None if the job has not ended."""
         return self.is_success if self.status in {"completed", "failed"} else None
 
     @property

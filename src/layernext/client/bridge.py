@@ -301,7 +301,7 @@ class AsyncRunLogger:
 
     @property
     def report(self) -> UploadReport | None:
-        """The upload's report, once the block has ended well."""
+        """The upload's report, once the block has ended without an error."""
         return self._logger.report
 
     async def __aenter__(self) -> AsyncRunLogger:

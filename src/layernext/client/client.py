@@ -81,8 +81,8 @@ class LayerNextClient(PublishedNames, EarlierNames):
         api_key: the key's id, such as ``key_w7cu…``.
         secret: the key's secret. It appears in no log and no repr.
         layernext_url: the stack's origin, such as ``https://api.example.com``.
-        timeout_s: seconds for each step of a request.
-        retry_for_s: seconds to try a request again after it first failed; 0 means a single attempt.
+        timeout_s: time limit in seconds for each step of a request.
+        retry_for_s: how many seconds to keep retrying after a request first failed; 0 means a single attempt.
         protocol: ``"published"`` to use only the published protocol; None for the best protocol that the stack has.
         http: another httpx transport, for tests.
 
@@ -96,7 +96,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
         evaluations: runs measured against ground truth, by the stack.
         exports: exports that the stack makes as jobs.
         files: uploads and downloads of images, videos and other files.
-        grants: what users may do in single collections.
+        grants: what users may do in individual collections.
         items: images, videos and other files, with their details.
         jobs: work that the stack does in the background.
         labels: labels, and groups of them.
@@ -176,7 +176,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
         return self._connection.protocol.info()
 
     def get_stack_status(self) -> dict[str, Any] | None:
-        """Database, files, free bytes and jobs of the server that answers; for administrators.
+        """Database, files, free disk space and jobs of the server that answers; for administrators.
 
         Returns:
             The fields of `GET /api/v1/status` in docs/protocol.md; None from a stack that has no such route.
@@ -212,8 +212,8 @@ class LayerNextClient(PublishedNames, EarlierNames):
             annotation_geometry: ``rectangle``, ``polygon`` or ``line``.
             validate: ``first`` checks the whole file before anything is sent; ``stream`` checks
                 batch by batch.
-            resume: send only the batches that the stack does not have from an interrupted call; with the published
-                protocol, everything is sent again.
+            resume: after an interrupted call, send only the batches that the stack does not have yet. With
+                the published protocol, everything is sent again.
             progress: None shows a bar on a terminal; True, False or a callable override that.
 
         Returns:
@@ -286,17 +286,18 @@ class LayerNextClient(PublishedNames, EarlierNames):
         Args:
             collection: the collection; None if images are named by their unique names.
             run: the run's name.
-            source: `ImageAnnotations`, or dictionaries like the images of a file, never all in
-                memory at once; or outputs of a model, as `RunLogger.log_results` takes them; or a file's path.
-            geometry: that of annotations without a ``type`` (form v1); None for form v2.
+            source: an iterable of `ImageAnnotations` or of dictionaries like the images of a file, which need
+                not fit in memory; or outputs of a model, as `RunLogger.log_results` takes them; or the path
+                of a file.
+            geometry: geometry of annotations without a ``type`` (form v1); None for form v2.
             ground_truth: True for ground truth, False for a model run.
             normalized: True if coordinates are fractions of the image's size.
-            format: of the file, one of those of `layernext.convert`; None for LayerNext JSON, which is
-                sent unchanged. Data of another format that cannot be read is in the report's ``losses``. Of outputs
-                of a model: the layout of their boxes.
-            names: of outputs of a model: labels by class number, if the outputs do not have them.
-            image_names: of outputs of a model: names of their images, if the outputs do not have them; as ``image``
-                of `RunLogger.log_results`.
+            format: format of the file, as in `layernext.convert`; None for LayerNext JSON, which is sent
+                unchanged. With another format, data that cannot be read is listed in the report's ``losses``.
+                For outputs of a model: the layout of their boxes.
+            names: for outputs of a model: labels by class number, if the outputs do not have them.
+            image_names: for outputs of a model: names of their images, if the outputs do not have them; see
+                ``image`` of `RunLogger.log_results`.
             images: with `format`: folder with the images, if the format does not contain their sizes.
             instances: with ``format="coco-results"``: the COCO file whose ids the results use.
             source_options: with `format`: label rules, the scale of scores, class names, and whether
@@ -305,7 +306,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
             strict: refuse data that cannot be read, and keys that LayerNext JSON does not know. Otherwise those
                 are kept and come back; the report's ``warnings`` count them.
             validate: for files only; an iterable is checked batch by batch.
-            resume, progress: as in `upload_modelrun_from_json`, and so are the errors.
+            resume, progress: as in `upload_modelrun_from_json`, which also lists the errors.
 
         Example:
             >>> box = {"type": "rectangle", "label": "cup", "bbox": [10, 20, 30, 40]}
@@ -405,7 +406,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
         Args:
             collection: the collection's name or id; None for all collections.
             run: the run's name.
-            ground_truth: True or False if both a ground truth and a model run have this name.
+            ground_truth: True for the ground truth, False for the model run, if both have this name.
 
         Raises:
             NotFound: no such collection or run.
@@ -423,7 +424,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
         ground_truth: bool | None = None,
         progress: ProgressChoice = None,
     ) -> DownloadReport:
-        """Write runs to a LayerNext JSON file, which appears only when it is complete.
+        """Write runs to a LayerNext JSON file, which appears only once it is complete.
 
         A single run is written as it was uploaded, form v1 as form v1. Several runs are written in
         form v2, and each image entry also has its ``run`` and ``mode``.
@@ -432,7 +433,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
             collection: the collection's name or id; None for all collections.
             runs: the run's name, or several in a list; an empty list means all.
             path: the file; compressed if it ends in ``.gz`` or ``.zst``.
-            ground_truth: only ground truth, or only model runs.
+            ground_truth: True for ground truth only, False for model runs only; None for both.
             progress: as in `upload_modelrun_from_json`.
 
         Raises:
@@ -475,33 +476,33 @@ class LayerNextClient(PublishedNames, EarlierNames):
     ) -> StoredEvaluation:
         """Measure a run against a ground truth, and wait for the result.
 
-        If a current result exists, it is returned at once. Images without a set of the ground truth are left out. An
-        image without a set of the run counts as one without annotations.
+        If a current result exists, it is returned at once. Images for which the ground truth has no
+        annotation set are left out. An image for which the run has none counts as one without annotations.
 
         Args:
             run: name of a model run; or of a ground truth, to compare two annotators.
             ground_truth: name of a ground truth; or of a model run, to see how far two disagree.
-            collection: id or name of the collection; or else
-            dataset_version: id of a dataset version, and `split` of it, None for all.
+            collection: id or name of the collection, unless ``dataset_version`` is given.
+            dataset_version: id of a dataset version; ``split`` selects one of its splits, None all.
             geometry: ``rectangle``, ``polygon``, ``line``, ``mask``, ``rotated_box``, ``image_label``,
                 ``keypoints`` or ``semantic_mask``.
             run_mode, truth_mode: ``machine`` or ``human``, if a model run and a ground truth
                 have the same name.
             again: compute even if a current result exists.
-            timeout_s: seconds to wait at most; None waits without a limit.
+            timeout_s: maximum time to wait in seconds; None means no limit.
             progress: as in `upload_modelrun_from_json`; counts to 100.
             options: other fields of `EvaluationSettings`, such as ``confidence`` or ``slices``.
 
         Returns:
-            All numbers, tables and curves; its `info` says what was compared and has the id that
+            All numbers, tables and curves. Its ``info`` says what was compared and contains the id that
             `client.evaluations.iter_tallies` takes.
 
         Raises:
             DataError: an argument or option is wrong.
-            NotFound: no such collection or version, or it has no such run or ground truth; names
+            NotFound: no such collection or version, or it has no such run or ground truth; the message names
                 those that it has.
             JobFailed: the evaluation failed; the message says why.
-            RequestTimeout: it took too long; the stack continues, and the same call waits again.
+            RequestTimeout: it took too long; the stack continues. Call again to keep waiting.
         """
         info = self.evaluations.start(
             run=run,
@@ -541,18 +542,18 @@ class LayerNextClient(PublishedNames, EarlierNames):
         The stack first evaluates both runs, as `evaluate` does, unless current results exist.
 
         Args:
-            run_a, run_b: names; differences are b minus a.
+            run_a, run_b: names of the runs; differences are b minus a.
             ground_truth, collection, dataset_version, split, geometry, options: as in `evaluate`.
             resamples: number of resamples of the images for confidence intervals; 0 for none.
-            seed: of the draws.
+            seed: random seed of the resampling.
             level: share of the resamples that an interval contains, above 0 and below 1.
             image_limit: maximum number of images to list.
-            timeout_s: seconds to wait at most for each step; None waits without a limit.
+            timeout_s: maximum time to wait for each step, in seconds; None means no limit.
             progress: as in `evaluate`.
 
         Raises:
             DataError, NotFound, JobFailed, RequestTimeout: as in `evaluate`.
-            Conflict: annotations changed in between; call it again.
+            Conflict: annotations changed in the meantime; call again.
         """
         infos = []
         for run in (run_a, run_b):

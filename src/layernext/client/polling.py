@@ -34,7 +34,7 @@ def poll(
         ask: gets the next state.
         is_under_way: whether a state is not the last one.
         describe: what is said of the state at which the time is over, such as ``job 1 is at 5 %``.
-        timeout_s: seconds to wait at most; None waits without a limit.
+        timeout_s: maximum time to wait in seconds; None means no limit.
         longest_wait_s: between two questions.
 
     Raises:

@@ -158,7 +158,7 @@ class PublishedNames:
 
         Args:
             project_name, query, filter, fps: as in `client.projects.create_from_query`.
-            object_type: ``image`` or ``video``, or as published 2 for images, 1 for videos.
+            object_type: ``image`` or ``video``, or the published number: 2 for images, 1 for videos.
         """
         kind = _word(object_type, published.ITEM_TYPES, "object_type")
         return self.projects.create_from_query(project_name, query, filter, kind, fps)
@@ -265,9 +265,9 @@ class PublishedNames:
 
         Args:
             path, collection_name, meta_data_object: as in `client.files.upload`.
-            collection_type: its `content_type`, or as published 4 for videos, 5 for images, 7 for
-                other files.
-            override: its `meta_data_override`; no file is ever replaced.
+            collection_type: ``content_type`` there, or the published number: 4 for videos, 5 for images, 7
+                for other files.
+            override: ``meta_data_override`` there; no file is ever replaced.
         """
         warnings.warn("use upload_files_to_collection", DeprecationWarning, stacklevel=2)
         fields = None if isinstance(meta_data_object, str) else meta_data_object
@@ -291,12 +291,12 @@ class PublishedNames:
 
         Args:
             collection_name, meta_data_object: as in `client.files.upload`.
-            file_path: its `path`, to images.
-            operation_unique_id, json_data_file_path, is_normalized, is_model_run: its
-                `annotation_data`.
+            file_path: ``path`` there; images only.
+            operation_unique_id, json_data_file_path, is_normalized, is_model_run: as in ``annotation_data``
+                there.
             is_model_run_in_1x: 1.x passes eight arguments: the shape type in place of
                 `is_normalized`, then the two flags.
-            shape_type: geometry of a form v1 file, which 1.x takes; None for form v2.
+            shape_type: geometry of a form v1 file, as in 1.x; None for form v2.
         """
         warnings.warn("use upload_files_to_collection", DeprecationWarning, stacklevel=2)
         if isinstance(is_normalized, str):

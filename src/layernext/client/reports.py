@@ -19,23 +19,23 @@ class UploadReport(Record, frozen=True, kw_only=True):
         collection: the collection's name; None if images were named without one.
         run: the model run or ground truth.
         mode: ``machine`` or ``human``.
-        images: images stored; one that came several times, or was logged several times, counts once.
+        images: images stored; an image that was sent or logged several times counts once.
         annotations: annotations in them.
-        batches: requests they were sent in, those of a resumed upload included.
-        resumed_batches: how many of those the stack had from before and were not sent.
+        batches: requests in which they were sent, including those of a resumed upload.
+        resumed_batches: how many of those were not sent, because the stack already had them.
         new_labels: labels that the stack had not seen before.
-        unmatched_images: images whose file the stack does not have yet; their annotations are
-            kept and found when it comes. None if the stack did not say.
-        bytes_sent: request bodies, as they went over the wire.
-        seconds: from start to end.
-        job_id: by which the stack knows the upload; None if it did not say.
-        losses: of a file in another format, what was not read of it: what, how often, and where it was
-            first.
-        lost_shapes: of a file in another format, annotations that were left out, or whose shape
-            became a coarser one, such as the box of a mask.
-        warnings: what was read and looks wrong, likewise: in a file in another format, and boxes that leave
-            images whose size the stack knows (it compares those of the first images of a request).
-        skipped: annotations that are not valid and were left out; `problems` has the first of them.
+        unmatched_images: images whose file the stack does not have yet; their annotations are stored, and
+            belong to the file once it is uploaded. None if the stack did not say.
+        bytes_sent: size of the request bodies, as sent over the network.
+        seconds: duration in seconds.
+        job_id: the stack's id of the upload; None if it did not say.
+        losses: for a file in another format, what was not read: what, how often, and where it first occurred.
+        lost_shapes: for a file in another format, annotations that were left out, or whose shape became a
+            coarser one, such as the box of a mask.
+        warnings: data that was read but looks wrong, in the same form: in a file in another format, and boxes
+            that extend beyond images whose size the stack knows (it checks the first images of each request).
+        skipped: number of annotations that were left out because they are not valid; ``problems`` lists the
+            first ones.
     """
 
     collection: str | None
@@ -63,7 +63,7 @@ class UploadReport(Record, frozen=True, kw_only=True):
 
     @property
     def no_images_notice(self) -> str:
-        """What to tell of an upload without images; empty if there were some."""
+        """A note about an upload without images; empty if there were any."""
         return "" if self.images else f"run {self.run!r} has no images; the stack does not list it"
 
     def __repr__(self) -> str:
@@ -91,8 +91,8 @@ class DownloadReport(Record, frozen=True, kw_only=True):
     Attributes:
         path: the file; where it would have been, if the download is incomplete.
         images: annotation sets in it.
-        seconds: from start to end.
-        files: the report of the files that came with it, if any were asked for.
+        seconds: duration in seconds.
+        files: the report of the files that were downloaded with it, if they were requested.
     """
 
     path: Path
@@ -106,12 +106,12 @@ class DownloadReport(Record, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class RemoveReport(Answer):
-    """What a removal took away.
+    """What was removed.
 
     Attributes:
         images: annotation sets removed; None if the stack did not say.
         annotations: annotations in them; None if the stack did not say.
-        message: what the stack said; mostly empty.
+        message: what the stack said; usually empty.
     """
 
     images: int | None
@@ -121,10 +121,10 @@ class RemoveReport(Answer):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Done(Answer):
-    """A change that the stack has made.
+    """The answer to a change that the stack has made.
 
     Attributes:
-        message: what it says of it; mostly empty.
+        message: what the stack said; usually empty.
     """
 
     message: str
@@ -132,10 +132,10 @@ class Done(Answer):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CreatedLabel(Answer):
-    """A label that was made.
+    """A label that was created.
 
     Attributes:
-        label_reference: its stack-wide reference.
+        label_reference: stack-wide reference of the label.
     """
 
     label_reference: str
@@ -143,12 +143,12 @@ class CreatedLabel(Answer):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class EmbeddingReport(Answer):
-    """What storing embeddings did.
+    """The result of storing embeddings.
 
     Attributes:
         stored: vectors that are stored now.
         unknown: unique names that no image has; nothing was stored for them.
-        messages: what the stack said, batch by batch, where it said something.
+        messages: what the stack said about each batch, if anything.
     """
 
     stored: int
@@ -169,17 +169,17 @@ class FileUploadReport(Answer):
     published clients.
 
     Attributes:
-        collection: its name.
-        collection_id: given by the stack.
+        collection: name of the collection.
+        collection_id: id of the collection, given by the stack.
         job_id: the stack's job that inspects the files, for `client.jobs.wait`.
-        unique_name: of a single file; None if `path` was a folder, or the stack did not say.
+        unique_name: unique name of a single file; None if `path` was a folder, or the stack did not say.
         uploaded: names of files that the stack has now and did not have before.
         skipped: names of files that it had already, with the same content.
         failed: files that it does not have.
-        ignored: what the folder has beside them.
-        bytes_sent: of the files' content.
-        seconds: from start to end.
-        annotations: the report of the annotations that came with it, if any did.
+        ignored: what else the folder contains.
+        bytes_sent: bytes of the files' content.
+        seconds: duration in seconds.
+        annotations: the report of the annotations that were uploaded with the files, if any.
     """
 
     collection: str
@@ -213,7 +213,7 @@ class TrashReport(Answer):
 
     Attributes:
         files: how many; None if the stack did not say.
-        message: what it said.
+        message: what the stack said.
     """
 
     files: int | None
@@ -221,13 +221,13 @@ class TrashReport(Answer):
 
 
 class PurgeReport(Record, frozen=True, kw_only=True):
-    """What a purge of the trash removed for good.
+    """What a purge of the trash permanently deleted.
 
     Attributes:
         files: how many images and other files, with their annotations.
-        size_bytes: of them together.
-        collections: how many, that were in the trash and are empty now.
-        kept: files that stay in the trash: versions of datasets have them, or they were annotated since.
+        size_bytes: their total size.
+        collections: number of collections that were in the trash and are empty now.
+        kept: files that stay in the trash, because they belong to dataset versions or were annotated since.
     """
 
     files: int
@@ -238,7 +238,7 @@ class PurgeReport(Record, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MetadataReport(Answer):
-    """What a change of metadata did.
+    """The result of a change of metadata.
 
     Attributes:
         updated: files that have the metadata now.
@@ -258,10 +258,10 @@ class MetadataReport(Answer):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CreatedCollection(Answer):
-    """A collection that is there now.
+    """A collection that exists now.
 
     Attributes:
-        collection_id: its id.
+        collection_id: id of the collection.
     """
 
     collection_id: str
@@ -274,10 +274,10 @@ class VersionReport(Answer):
     The keys ``datasetVersionId``, ``datasetId``, ``jobId`` and the like work as in the published clients.
 
     Attributes:
-        version_id: of the version.
-        version: its number, such as ``1.0.0``; empty if the stack did not say.
-        dataset_id: of its dataset.
-        job_id: of the job that builds it.
+        version_id: id of the version.
+        version: number of the version, such as ``1.0.0``; empty if the stack did not say.
+        dataset_id: id of its dataset.
+        job_id: id of the job that builds it.
         message: what the stack said.
     """
 
@@ -290,12 +290,12 @@ class VersionReport(Answer):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ProjectReport(Answer):
-    """A project that got images.
+    """A project to which images were added.
 
     Attributes:
-        id: of the project.
-        job_id: of the job behind it.
-        added: images that are new in it; None if the stack did not say.
+        id: id of the project.
+        job_id: id of the job that adds them.
+        added: number of images that are new in it; None if the stack did not say.
     """
 
     id: str

@@ -20,11 +20,12 @@ def chamfer_distance(
     cutoff: float = np.inf,
     sample_count: int = SAMPLE_COUNT,
 ) -> FloatArray:
-    """Distance of each line to each of the others: the mean way from points of one to the other.
+    """Distance of each line to each of the others: the mean distance from points of one to the other.
 
-    Each line is turned into points that lie equally far apart along it, both ends among them. From
-    each point of one line the nearest point of the other is taken; the mean of these distances, and
-    the mean of those the other way round, are averaged. Which end a line starts at changes nothing.
+    Each line is sampled at points that are equally far apart along it, including both ends. The distances
+    from each point of one line to the nearest point of the other are averaged, likewise from the other line
+    to this one, and the result is the average of both means. It does not depend on the end at which a line
+    starts.
 
     Args:
         lines: (P, 2) each: x, y in pixels, P at least 1; a single point is a line without length.
@@ -32,7 +33,7 @@ def chamfer_distance(
         others: the same, in the same image.
         cutoff: pixels; a pair that is certainly further apart may be given as infinity, which saves
             most of the work where lines are far from each other.
-        sample_count: points of each line, at least 2.
+        sample_count: number of points of each line, at least 2.
 
     Returns:
         (N, M), in pixels, not negative.

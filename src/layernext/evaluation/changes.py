@@ -20,15 +20,15 @@ BATCH_ANNOTATIONS = 20_000
 
 
 class RunPairing:
-    """Pairs the annotations of two runs, given image by image; shapes are forgotten at once.
+    """Pairs the annotations of two runs, image by image; shapes are not kept.
 
-    Annotations of any labels are paired if they are at least as similar as the match threshold, the
-    most similar first; of equally similar ones those with the same label.
+    Annotations of any labels are paired if they are at least as similar as the match threshold, the most
+    similar first; among equally similar pairs, those with the same label come first.
 
     Args:
         settings: geometry, protocol, match threshold.
-        confidence_a, confidence_b: annotations below are left out; None leaves out none.
-        a, b: how the sets of each run are to be read.
+        confidence_a, confidence_b: annotations with a lower confidence are left out; None keeps all.
+        a, b: how to read the sets of each run.
 
     Raises:
         ConfigurationError: the settings contradict each other.
@@ -80,11 +80,11 @@ class RunPairing:
 
     @property
     def sources(self) -> tuple[Source, Source]:
-        """How the sets of a and of b are read."""
+        """How to read the sets of a and of b."""
         return self._sources
 
     def empty(self) -> RunPairing:
-        """Another one that was given nothing yet."""
+        """A pairing with the same settings and no images."""
         return RunPairing(
             self.settings,
             confidence_a=self._confidences[0],
@@ -94,7 +94,7 @@ class RunPairing:
         )
 
     def merge(self, other: RunPairing) -> None:
-        """Add everything that another pairing was given, of other images.
+        """Add everything from another pairing, which has other images.
 
         Raises:
             ValueError: it has other settings.
@@ -123,10 +123,10 @@ class RunPairing:
             image: its name; each may come once.
             a, b: its annotation set in each run; None counts as empty.
             image_wh: width and height in pixels, needed where coordinates are fractions.
-            source_a, source_b: how these sets are to be read, if not as all the others.
+            source_a, source_b: how to read these sets, if not as all the others.
 
         Raises:
-            DataError: a set is not valid; names the image and the place.
+            DataError: a set is not valid; the message names the image and the location.
         """
         sources = source_a or self._sources[0], source_b or self._sources[1]
         for packer, annotation_set, source in zip(self._packers, (a, b), sources, strict=True):
@@ -227,14 +227,14 @@ class RunPairing:
 
 
 def cohen_kappa(counts: Any) -> float | None:
-    """Agreement of two raters beyond what their own frequencies give by chance.
+    """Agreement of two raters beyond what their label frequencies give by chance.
 
     Args:
-        counts: (L, L): a row for each label of one, a column for each of the other.
+        counts: (L, L): a row for each label of one rater, a column for each label of the other.
 
     Returns:
-        1 for agreement throughout, 0 for what chance gives, below for less; None without counts, or
-        if both gave everything the same single label.
+        1 for full agreement, 0 for what chance gives, negative for less; None without counts, or if both
+        raters used only one and the same label.
 
     Source: Cohen, A Coefficient of Agreement for Nominal Scales, 1960.
     """

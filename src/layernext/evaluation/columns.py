@@ -33,11 +33,11 @@ class Flags(Struct, gc=False):
 
 
 class Source(Struct, frozen=True):
-    """How the sets of one side are to be read.
+    """How to read the sets of one side.
 
     Attributes:
-        geometry: of annotations without a ``type`` (form v1), or None.
-        is_normalized: whether coordinates are fractions, where a set does not say so itself.
+        geometry: geometry of annotations without a ``type`` (form v1), or None.
+        is_normalized: whether coordinates are fractions, if a set does not say so itself.
         is_coco: whether it was converted from COCO for an evaluation: then the metadata of both sides gives
             areas, which take precedence over the shapes' own, and `Flags.segmentation`.
     """

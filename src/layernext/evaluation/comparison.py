@@ -50,23 +50,23 @@ def compare_evaluations(
 ) -> Comparison:
     """What differs between two runs that were evaluated against the same ground truth.
 
-    Confidence intervals come from resampling images, the same ones for both runs, so that what makes an
-    image hard for both does not widen them. They are percentiles of the differences of all draws.
+    Confidence intervals come from resampling images, the same ones for both runs, so that images that are
+    hard for both do not widen them. They are percentiles of the differences over all resamples.
 
     Args:
-        a, b: with the same settings, given the same images and truths.
-        pairing: the runs against each other, for `Comparison.changes`.
-        name_a, name_b: of the runs.
-        resamples: draws; 0 for no intervals.
-        seed: of the draws. The same seed gives the same intervals.
+        a, b: evaluators with the same settings, images and truths.
+        pairing: pairing of the two runs, for `Comparison.changes`.
+        name_a, name_b: names of the runs.
+        resamples: number of resamples; 0 for no intervals.
+        seed: random seed of the resampling. The same seed gives the same intervals.
         level: share of the resamples that an interval contains, above 0 and below 1.
         image_limit: maximum number of images to list.
-        executor: where draws are worked on, such as a `ProcessPoolExecutor`; None: here. The
+        executor: computes the resamples, such as a ``ProcessPoolExecutor``; None for this process. The
             intervals are the same.
 
     Raises:
         ConfigurationError: the evaluations have different settings, or an argument is out of range.
-        DataError: they were not given the same images and truths; names what differs.
+        DataError: they do not have the same images and truths; the message names what differs.
 
     Source:
         Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (percentiles).

@@ -26,9 +26,9 @@ def curve(
 
     Args:
         label: theirs, or None for all labels.
-        score: (N,) falling.
+        score: (N,) in falling order.
         is_right: (N,) whether each is a true positive.
-        truths: that count.
+        truths: truths that count.
 
     Returns:
         An empty curve and None if there are no annotations or no truths.
@@ -70,7 +70,7 @@ def calibration(score: FloatArray, is_right: BoolArray, bins: int) -> Calibratio
     Args:
         score: (N,) confidences of the annotations that count.
         is_right: (N,) whether each is a true positive.
-        bins: of equal width over 0 to 1.
+        bins: bins of equal width from 0 to 1.
     """
     edges = np.linspace(0.0, 1.0, bins + 1)
     bin_index = np.clip(np.searchsorted(edges, score, side="left") - 1, 0, bins - 1)

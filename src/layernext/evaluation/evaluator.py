@@ -52,15 +52,15 @@ BATCH_ANNOTATIONS = 20_000
 class Evaluator:
     """Evaluates a run against a ground truth, image by image.
 
-    It keeps some 60 bytes per annotation; shapes are dropped once a batch is matched. An
+    It keeps about 60 bytes per annotation; shapes are dropped once a batch is matched. An
     evaluator can be pickled and merged, so that parts of the images can be evaluated in other
-    processes. Neither the order of images nor their division changes a result: where the order
-    matters, between equal confidences, images go by their ``order``, then by name.
+    processes. The result depends neither on the order of the images nor on their division: where the order
+    matters, between equal confidences, images are sorted by their ``order``, then by name.
 
     Args:
-        settings: of the evaluation; blanks are filled with the protocol's defaults.
-        truth: how the sets of the ground truth are to be read.
-        run: how those of the run are.
+        settings: settings of the evaluation; missing ones are the protocol's defaults.
+        truth: how to read the sets of the ground truth.
+        run: how to read the sets of the run.
 
     Raises:
         ConfigurationError: the settings contradict each other.
@@ -135,17 +135,17 @@ class Evaluator:
         Args:
             image: its name; each may come once.
             truth: its annotation set in the ground truth; None counts as empty.
-            run: its annotation set in the run; None: the run says nothing of it, which counts as
-                having found nothing.
+            run: its annotation set in the run; None means that the run has no set for it, which counts as
+                empty.
             image_wh: width and height in pixels, needed where coordinates are fractions.
-            metadata: of the image, for tables over those of its fields that the settings name, and
-                for ``lvis`` (see `federated`).
-            truth_source, run_source: how these two are to be read, where each may be otherwise.
-            order: annotations of equal confidence count in this order of their images; images of
-                the same order go by name.
+            metadata: metadata of the image, for tables over the fields that the settings name, and for
+                ``lvis`` (see `federated`).
+            truth_source, run_source: how to read these two sets, if not as all the others.
+            order: annotations of equal confidence count in this order of their images; images of the same
+                order are sorted by name.
 
         Raises:
-            DataError: a set is not valid; names the image and the place.
+            DataError: a set is not valid; the message names the image and the location.
         """
         truths, runs = self._packers
         image_wh = truths.add(truth, truth_source or self._sources[0], image_wh, image)
@@ -166,7 +166,7 @@ class Evaluator:
             self._match()
 
     def count_images_without_truth(self, count: int) -> None:
-        """Note how many images of the run are left out because no truth is known of them."""
+        """Note how many images of the run are left out because the ground truth does not have them."""
         self._counts["images_without_truth"] += count
 
     def _match(self) -> None:
@@ -197,7 +197,7 @@ class Evaluator:
         self._is_whole = False
 
     def merge(self, other: Evaluator) -> None:
-        """Add everything that another evaluator was given; it must not be used any more.
+        """Add everything from another evaluator, which must not be used afterwards.
 
         Raises:
             ValueError: it has other settings.
@@ -349,7 +349,7 @@ class Evaluator:
         """The tally of every image, sorted by order and name.
 
         Args:
-            confidence: annotations below are left out; None: that of `result`.
+            confidence: annotations with a lower confidence are left out; None: that of `result`.
         """
         part = self._whole()
         if confidence is None:

@@ -96,7 +96,7 @@ def save_figures(
     folder: str | os.PathLike[str],
     formats: Sequence[FigureFormat] = ("png",),
 ) -> list[Path]:
-    """Write every figure into a folder, which is made; files of the same name are replaced.
+    """Write every figure into a folder, which is created if missing; files of the same name are replaced.
 
     Returns:
         The files, such as ``confusion.png``.
@@ -128,7 +128,7 @@ def figure_bytes(figure: Figure, kind: FigureFormat = "png") -> bytes:
 
 
 def precision_recall_figure(evaluation: Evaluation, labels: Sequence[str] | None = None) -> Figure:
-    """Precision over recall, of all labels together and of some: by default those with most truths."""
+    """Precision over recall, for all labels together and for some: by default those with the most truths."""
     figure, axes = _new(6.4, 5.2)
     grid = [step / 200 for step in range(1, 201)]
     for f1 in (0.2, 0.4, 0.6, 0.8):
@@ -189,7 +189,7 @@ def confusion_figure(
     nothing: str = BACKGROUND,
     title: str = "Confusion",
 ) -> Figure:
-    """A confusion matrix; a cell is the darker the larger its share of the row."""
+    """A confusion matrix; the larger its share of the row, the darker a cell."""
     labels, counts, left_out = _largest(confusion)
     names = [*(_shown(label) for label in labels), nothing]
     size = len(names)
@@ -281,7 +281,7 @@ def error_figure(errors: ErrorKinds) -> Figure:
 
 
 def difference_figure(comparison: Comparison) -> Figure:
-    """Each number's difference with its interval: what is better, what is worse, what is open."""
+    """Each number's difference with its interval: what is better, worse or undecided."""
     scores = [
         score
         for score in comparison.scores

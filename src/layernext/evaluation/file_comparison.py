@@ -49,24 +49,25 @@ def compare_files(
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Compare two runs' files, against a ground truth's and with each other.
+    """Compare the files of two runs, against that of a ground truth and with each other.
 
     Args:
-        truth_path: file or folder of any format that is read (docs/formats.md). Its images are those
+        truth_path: file or folder of any format that can be read (docs/formats.md). Its images are the ones
             that are compared.
-        run_path_a, run_path_b: likewise.
-        settings: of both evaluations; blanks are the protocol's own.
-        truth_geometry, geometry_a, geometry_b: of form v1 files; detected by default.
+        run_path_a, run_path_b: file or folder of each run, in any such format.
+        settings: settings of both evaluations; missing ones are the protocol's own.
+        truth_geometry, geometry_a, geometry_b: geometries of form v1 files; detected by default.
         image_wh, truth_format, images, instances, losses, source_options: as in `evaluate_files`.
-        run_format: of both runs; that of each is detected by default.
-        name_a, name_b: of the runs; the files' names if left out.
+        run_format: format of both runs; by default, it is detected for each run.
+        name_a, name_b: names of the runs; by default those of the files.
         resamples, seed, level, image_limit: as in `compare_evaluations`.
-        executor: where partitions of the images and draws are worked on; None: here.
-        progress: called after each partition, with images done and of all: each counts three times,
+        executor: computes partitions of the images and resamples; None for this process.
+        progress: called after each partition with the number of images done and in total; each counts three
+            times,
             for a, for b, and for both together.
 
     Raises:
-        FormatError, DataError: a file is wrong; names the file and the place.
+        FormatError, DataError: a file is wrong; the message names the file and the location.
         ConfigurationError: the settings contradict each other, or an argument is out of range.
     """
     whole = (settings or EvaluationSettings()).complete()

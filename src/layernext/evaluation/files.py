@@ -81,31 +81,33 @@ def evaluate_files(
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Evaluate a run's file against a ground truth's.
+    """Evaluate the file of a run against that of a ground truth.
 
     The images are those of the ground truth: other images of the run are left out and counted, and
     an image that the run lacks counts as empty in it.
 
     Args:
-        truth_path: file or folder of any format that is read (docs/formats.md); LayerNext JSON is fastest.
-        run_path: likewise.
-        settings: of the evaluation; blanks are filled with the protocol's defaults.
-        truth_geometry: of a form v1 file; detected by default.
-        run_geometry: likewise.
-        image_wh: width and height in pixels, if all images have the same: needed where coordinates
-            are fractions, and lines and polygons are cut off there. What files say goes first.
+        truth_path: file or folder of any format that can be read (docs/formats.md); LayerNext JSON is
+            fastest.
+        run_path: file or folder of the run, in any such format.
+        settings: settings of the evaluation; missing ones are the protocol's defaults.
+        truth_geometry: geometry of a form v1 file; detected by default.
+        run_geometry: the same for the run.
+        image_wh: width and height in pixels, if it is the same for all images: needed where coordinates are
+            fractions; lines and polygons are cut off there. Sizes in the files take precedence.
         truth_format, run_format: as in `layernext.convert`; detected by default.
-        images: folder with the images, where a format does not say how large they are.
-        instances: file of instances for COCO results; the ground truth itself if left out and it is one.
-        losses: gathers what is in files of other formats and cannot be read.
-        source_options: how annotations are taken: label rules, the scale of scores, class names, and
-            how names of images match.
-        executor: where partitions of the images are evaluated; None: here. Its workers must see the
+        images: folder with the images, if a format lacks their sizes.
+        instances: for COCO results: the COCO file that defines the ids; by default the ground truth, if it is
+            one.
+        losses: collects the data in files of other formats that cannot be read.
+        source_options: how to read annotations: label rules, the scale of scores, class names, and how names
+            of images match.
+        executor: evaluates partitions of the images; None for this process. Its workers must see the
             same files.
         progress: called after each partition.
 
     Raises:
-        FormatError, DataError: a file is malformed; names the file and the path in it.
+        FormatError, DataError: a file is malformed; the message names the file and the location in it.
         ConfigurationError: the settings contradict each other.
     """
     return evaluate_files_to_evaluator(
@@ -143,7 +145,7 @@ def evaluate_files_to_evaluator(
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Evaluator:
-    """As `evaluate_files`, but the evaluator itself, which also has the tallies of the images."""
+    """As `evaluate_files`, but return the evaluator, which also has the tallies of the images."""
     whole = (settings or EvaluationSettings()).complete()
     options = Given(
         truth_format=truth_format,

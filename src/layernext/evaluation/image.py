@@ -28,13 +28,13 @@ def match_image(
     *,
     image_wh: tuple[float, float] | None = None,
 ) -> ImageMatches:
-    """Who found what in one image.
+    """Which annotations of a run match which truths in one image.
 
     Args:
         truth: the image's annotation set in the ground truth; None counts as empty.
-        run: that in the run.
-        settings: as for the evaluation that this is shown with; blanks are the protocol's own.
-        confidence: annotations below are left out.
+        run: its annotation set in the run.
+        settings: those of the evaluation that this is shown with; missing ones are the protocol's own.
+        confidence: annotations with a lower confidence are left out.
         image_wh: width and height in pixels, needed where coordinates are fractions.
 
     Raises:

@@ -124,8 +124,9 @@ class Given(Struct, frozen=True, kw_only=True):
 
     Attributes:
         truth_format, run_format: as in `layernext.convert`; detected by default.
-        images: folder with the images, where a format does not say how large they are.
-        instances: file of instances for COCO results; the ground truth itself if left out and it is one.
+        images: folder with the images, if a format lacks their sizes.
+        instances: for COCO results: the COCO file that defines the ids; by default the ground truth, if it is
+            one.
         losses: gathers what is in the files and cannot be read.
         source_options: how annotations are taken; label rules are shared by all files.
     """
@@ -175,7 +176,7 @@ def open_sides(
     """All files as LayerNext JSON; converted copies are removed at the end of the block.
 
     Raises:
-        FormatError, DataError: a file is wrong; names the file and the place.
+        FormatError, DataError: a file is wrong; the message names the file and the location.
         ConfigurationError: there is no such format, or something that it needs is missing.
     """
     with ExitStack() as stack:

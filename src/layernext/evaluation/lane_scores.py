@@ -72,7 +72,7 @@ def lane_scores(
 
     Args:
         hits: annotations that found a truth, for each threshold.
-        annotations, truths: that count.
+        annotations, truths: those that count.
         settings: completed.
     """
     names = [f"{threshold:g}" for threshold in settings.thresholds]

@@ -44,14 +44,14 @@ def lane_iou(
     """Overlap of each drawn line with each of the others: shared pixels over covered pixels.
 
     Lines run straight from point to point and have round ends. The benchmark's own program first
-    bends a spline through the points; here a line is what its points say, so that no result hangs
-    on a guessed curve. It also asks for more than a threshold, where here reaching it is enough.
+    bends a spline through the points; here, lines are not bent, so that no result depends on a guessed curve.
+    The benchmark's program also requires an overlap above the threshold; here, reaching it is enough.
 
     Args:
         lines: (P, 2) each: x, y in pixels, P at least 1; a single point is a dot. Closed lines
             repeat their first point. The sequence may be empty.
         others: the same, in the same image.
-        width: of the drawn lines, in pixels, above 0.
+        width: width of the drawn lines, in pixels, above 0.
         image_wh: width and height; pixels outside do not count. None: all count.
 
     Returns:

@@ -21,7 +21,7 @@ def scores_of_protocol(
         part: everything matched.
         settings: completed.
         label_count: codes are below.
-        confidence: annotations below are left out.
+        confidence: annotations with a lower confidence are left out.
     """
     if settings.protocol == "classification":
         return Classification.of(part, settings, label_count, confidence)

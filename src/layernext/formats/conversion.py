@@ -34,13 +34,13 @@ class ConversionReport(Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: the file or folder.
-        format: its format.
-        images: their number.
-        annotations: their number, including those that the format cannot hold.
-        losses: what the format cannot hold: how often, and where it was first.
-        warnings: what is kept and looks wrong, likewise.
-        skipped: annotations that are not valid and were left out; see `problems` for where.
-        problems: the first of them.
+        format: format of the file or folder.
+        images: number of images.
+        annotations: number of annotations, including those that the format cannot hold.
+        losses: what the format cannot hold: what, how often, and where it first occurred.
+        warnings: data that is kept but looks wrong, in the same form.
+        skipped: number of annotations that were left out because they are not valid.
+        problems: the first of those annotations, with their locations.
     """
 
     path: Path
@@ -152,7 +152,7 @@ def write_export(
     Args:
         samples: the images. If the format does not hold runs, an image that comes several times in a
             row, once for each run, is written once.
-        target: file or folder, which appears when it is whole.
+        target: file or folder, which appears only once it is complete.
         name: of the format.
         options: how it is written.
         advance: called with the number of new images, for progress.
@@ -222,7 +222,8 @@ def merged(samples: Iterable[Sample], losses: Losses) -> Iterator[Sample]:
     """Samples of the same image that follow each other, one for each run, as a single sample.
 
     Raises:
-        DataError: they are not of several runs: two images have the same name; or they contradict each other.
+        DataError: they do not come from several runs, so two images have the same name; or they contradict
+            each other.
     """
     current: Sample | None = None
     for sample in samples:
@@ -261,25 +262,25 @@ def convert(
 ) -> ConversionReport:
     """Convert annotations from one format to another, without a stack, as a stream.
 
-    The classes that the source declares keep their order, unused ones as well.
+    The classes that the source declares keep their order, including unused ones.
 
     Args:
         source: file, folder or zip archive.
-        target: file or folder, which appears only when it is whole; a single file is compressed if it ends
-            in ``.gz`` or ``.zst``.
+        target: file or folder, which appears only once it is complete; a single file is compressed if its
+            name ends in ``.gz`` or ``.zst``.
         target_format: ``layernext``, ``layernext-v1``, ``coco``, ``coco-results``, ``yolo``,
             ``yolo-segmentation``, ``voc``, ``labelme``, ``cvat``, ``label-studio``, ``csv``,
-            ``parquet``, ``masks``, or another one of docs/formats.md or of a plug-in.
-        source_format: likewise, of those that are read; detected by default.
-        images: folder with the images, if the source does not say how large they are.
-        instances: for COCO results, read or written: the file of instances that has their numbers.
+            ``parquet``, ``masks``, or another format of docs/formats.md or of a plug-in.
+        source_format: one of the formats that can be read; detected by default.
+        images: folder with the images, if the source lacks their sizes.
+        instances: for COCO results, read or written: the COCO file that defines the ids.
         names: class names in the order of their numbers, if the source has only numbers.
-        label_rules: what becomes of labels; see `LabelRules`.
-        confidence_scale: what the scores of the source are divided by, such as 100 for percent, or
+        label_rules: how to select, rename and order labels; see `LabelRules`.
+        confidence_scale: number to divide the scores of the source by, such as 100 for percent; or
             ``sigmoid`` for logits.
-        copy_images: copy the images of that folder beside the labels of YOLO or VOC, or into folders by class.
+        copy_images: copy the images of ``images`` into a YOLO or VOC target, or into folders by class.
         overwrite: replace an existing target.
-        strict: refuse what the target's format cannot hold, or what is not read from the source.
+        strict: fail if the target's format cannot hold all data, or if some data of the source is not read.
         skip_invalid: leave out annotations that are not valid, and list them in the report.
         video: name of the video whose frames the images are, as in `read_format`.
 
@@ -288,8 +289,8 @@ def convert(
 
     Raises:
         ConfigurationError: there is no such format, or the target exists.
-        FormatError, DataError: the source is not valid, with every location, or has no images; or a loss,
-            with `strict`.
+        FormatError, DataError: the source has no images, or is not valid, with the location of every problem;
+            or, with ``strict``, data would be lost.
     """
     path, read = Path(source), Losses(strict=strict)
     get_format(target_format)

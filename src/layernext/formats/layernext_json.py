@@ -112,7 +112,7 @@ def iter_raw_images(
 
     Args:
         stream: UTF-8 JSON text without a byte order mark.
-        file: the file's name, for error texts.
+        file: the file's name, for error messages.
         judge: decodes an image for the caller. With it, most images need not be scanned for their
             end first: an image ends where the next seems to begin, if it decodes.
         spans: collects where each image is.
@@ -149,7 +149,7 @@ def iter_file(
 
 
 def read_skeletons(path: str | os.PathLike[str]) -> dict[str, Skeleton]:
-    """What a file says of keypoints before its images: skeletons by label; empty if it says nothing.
+    """What a file says about keypoints before its images: skeletons by label; empty if it says nothing.
 
     Raises:
         FormatError: as `iter_raw_images`.
@@ -233,7 +233,7 @@ def check_file(
 
     Args:
         path: plain, ``.gz`` or ``.zst``.
-        geometry: that of annotations without a ``type`` (form v1), or None for form v2.
+        geometry: geometry of annotations without a ``type`` (form v1), or None for form v2.
         limit: stop looking after this many problems.
         on_image: called after each image, for progress.
         spans: collects where each image is, to read the file again without scanning it.
@@ -320,7 +320,7 @@ def _decode(decoder: ImageDecoder, raw: bytes, index: int) -> CheckedImage:
 class FileWriter:
     """Writes a LayerNext JSON file image by image; see `create_compressed` for what is guaranteed.
 
-    Made by `create_file`.
+    Created by `create_file`.
     """
 
     def __init__(self, stream: BinaryIO, skeletons: Mapping[str, Skeleton]) -> None:

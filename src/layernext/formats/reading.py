@@ -48,14 +48,15 @@ def read_format(
 ) -> Iterator[Sample]:
     """The images of a file, folder or zip archive in a format, as a stream.
 
-    After the first annotation that is not valid nothing is yielded any more; the rest is read for its problems.
+    After the first annotation that is not valid, nothing more is yielded; the rest is read only to find its
+    problems.
 
     Args:
         path: the file, folder or archive.
         name: of the format.
         losses: counts what cannot be read, and lists what is not valid.
-        images: folder with the images, if the format does not say how large they are.
-        instances: for COCO results: the file of instances that they refer to.
+        images: folder with the images, if the format lacks their sizes.
+        instances: for COCO results: the COCO file that defines the ids.
         evaluated: the geometry to be evaluated, if that is what the images are read for: see `read_coco`.
         scores: how scores become confidences.
         names: class names in the order of their numbers, if the source has only numbers.

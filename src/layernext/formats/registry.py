@@ -311,6 +311,6 @@ def detect_format(path: Path) -> str:
     """The name of the format that a file or folder is in.
 
     Raises:
-        FormatError: no format recognizes it, or several are equally certain; names them.
+        FormatError: no format recognizes it, or several are equally certain; the message names them.
     """
     return registry.detect(path).name

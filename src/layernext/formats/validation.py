@@ -26,13 +26,13 @@ MAX_GAPS = 5
 
 
 class Validation(Struct, frozen=True, kw_only=True):
-    """What a valid source has.
+    """What a valid source contains.
 
     Attributes:
-        format: its format.
-        images, annotations: their numbers.
-        warnings: what looks wrong: how often, and where it was first.
-        losses: what is not read, likewise.
+        format: format of the file or folder.
+        images, annotations: how many it contains.
+        warnings: what looks wrong: how often, and where it first occurred.
+        losses: what is not read, in the same form.
     """
 
     format: str
@@ -62,16 +62,16 @@ def validate_source(
     scores: Scores | None = None,
     limit: int = DEFAULT_PROBLEM_LIMIT,
 ) -> Validation:
-    """Read all of a source in a format, and look for what is wrong in it.
+    """Read a whole source in a format, and look for problems.
 
     Args:
         path: file, folder or zip archive.
         name: of the format.
-        images: folder with the images, if the source does not say how large they are.
-        instances: for COCO results: the file of instances that they refer to.
+        images: folder with the images, if the source lacks their sizes.
+        instances: for COCO results: the COCO file that defines the ids.
         names: class names, if the source has only numbers.
         scores: how scores become confidences.
-        limit: stop after so many problems.
+        limit: stop after this many problems.
 
     Raises:
         DataError: the source is not valid, with every location up to the limit.

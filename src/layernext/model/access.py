@@ -18,8 +18,8 @@ class User(Record, frozen=True, kw_only=True):
     Attributes:
         name: unique within the stack.
         kind: ``person`` or ``service``.
-        role: in every collection; each role includes the ones before it.
-        email: of a person who signs in through OpenID Connect.
+        role: role in every collection; each role includes the ones before it.
+        email: email address of a person who signs in through OpenID Connect.
         created_at: UTC, ISO 8601.
     """
 
@@ -35,7 +35,7 @@ class Grant(Record, frozen=True, kw_only=True):
 
     Attributes:
         collection: name of the collection.
-        collection_id: its id.
+        collection_id: id of the collection.
         user: name of the user.
         role: ``read``, ``write`` or ``admin``; each includes the ones before it.
         created_at: UTC, ISO 8601.

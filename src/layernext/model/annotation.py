@@ -29,7 +29,7 @@ class ImageAnnotations(
     Attributes:
         image: the image's file name in its collection (or its unique name or storage path, where
             a call says so).
-        annotations: the annotations in their order; may be empty: "nothing here" is a result too.
+        annotations: the annotations in their order; may be empty: "nothing here" is also a result.
         storage_name: the bucket the image is in, or None for the stack's default.
         normalized: True if coordinates are fractions of the image's width and height, not pixels.
         width, height: of the image in pixels, as whoever made the annotations knew it; None if it does not say.

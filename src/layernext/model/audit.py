@@ -15,15 +15,15 @@ class AuditEntry(Record, frozen=True, kw_only=True):
     Attributes:
         id: given by the stack; later entries have larger numbers.
         at: UTC, ISO 8601.
-        actor: who, by name: of a key, or of the operator's command; empty for a stranger.
+        actor: name of the key or of the operator's command; empty if the caller is unknown.
         api_key: the key, without its secret; None if there was none.
         address: where the request came from; None for the operator's commands.
-        action: such as ``delete run``.
+        action: what was done, such as ``delete run``.
         collection: name of the collection, if there is a single one.
         subject: the run, dataset, key or other thing that was acted on.
-        count: images, files or annotations, as the action has it; None where nobody counted.
+        count: number of images, files or annotations, depending on the action; None if not counted.
         outcome: ``done`` or ``refused``.
-        request_id: as in the access log.
+        request_id: id of the request, as in the access log.
     """
 
     id: str

@@ -55,12 +55,12 @@ class Collection(Record, frozen=True, kw_only=True):
 
 
 class LabelClass(Record, frozen=True, kw_only=True):
-    """A class of a collection: its position in the list is its number in formats that have numbers.
+    """A class of a collection; its position in the list is the class number in formats that have numbers.
 
     Attributes:
         name: the label.
-        code: its id in a source that has ids, such as the categories of COCO; None if it has none.
-        skeleton: what the keypoints of its annotations are; None if it has none, or they are not known.
+        code: id of the class in a source that has ids, such as the categories of COCO; None if it has none.
+        skeleton: skeleton of the keypoints of its annotations; None if it has none, or it is not known.
     """
 
     name: str
@@ -73,16 +73,16 @@ class Item(Record, frozen=True, kw_only=True):
 
     Attributes:
         id: 24 hexadecimal digits, given by the stack.
-        name: in its collection.
-        unique_name: ``<collection>_<name>``, in all of the stack.
+        name: name in its collection.
+        unique_name: ``<collection>_<name>``, unique in the whole stack.
         collection: name of the collection.
         content_type: ``image``, ``video`` or ``other``.
-        has_file: False while its annotations are there and its file is not.
-        url: where the file is, for an hour or more, without a key; None without a file.
-        storage_path: its path in storage, or None.
+        has_file: False if it has annotations but its file has not been uploaded yet.
+        url: URL of the file, valid for at least an hour and without a key; None without a file.
+        storage_path: path of the file in storage, or None.
         size: bytes.
         checksum: SHA-256 in hexadecimal; None until the stack has computed it.
-        media_type: such as ``image/jpeg``, detected from the bytes.
+        media_type: media type detected from the bytes, such as ``image/jpeg``.
         state: ``pending``, ``ready`` or ``failed``: whether the stack has inspected the file; ``missing`` if
             its content was lost, until the same file is uploaded again.
         failure: why that failed.
@@ -124,17 +124,17 @@ class FileRecord(Record, frozen=True, kw_only=True):
 
     Attributes:
         id: 24 hexadecimal digits, given by the stack.
-        name: in its collection.
-        unique_name: in the whole stack.
+        name: name in its collection.
+        unique_name: name that is unique in the whole stack.
         size: bytes.
         checksum: SHA-256 in hexadecimal; None until the stack has computed it.
-        content_type: media type by its bytes; None until the stack has inspected it.
+        content_type: media type, detected from the bytes; None until the stack has inspected it.
         width, height: size in pixels of the upright picture; None if it is not an
             image or video, or not inspected yet.
-        state: ``pending``, ``ready``, ``failed`` if it is not what its collection holds, or ``missing`` if its
-            content was lost: the same file uploaded again heals it.
+        state: ``pending``, ``ready``, ``failed`` if it is not what its collection holds, or ``missing`` if
+            its content was lost, until the same file is uploaded again.
         created_at: when the stack first heard of the image; UTC, ISO 8601.
-        url: where its bytes are, without a key, for an hour or more.
+        url: URL of its content, valid for at least an hour and without a key.
     """
 
     id: str
@@ -194,7 +194,7 @@ class Label(Record, frozen=True, kw_only=True):
         name: as used in annotations.
         ref: stack-wide reference.
         color: ``#rrggbb``.
-        description: free text, mostly empty.
+        description: free text, usually empty.
         attributes: the label's attributes.
     """
 
@@ -222,22 +222,22 @@ class DatasetVersion(Record, frozen=True, kw_only=True):
     """A version of a dataset: frozen images and annotations, divided into splits.
 
     Attributes:
-        id: of the version.
+        id: id of the version.
         dataset_id, dataset: id and name of the dataset.
         version: such as ``1.0.0``.
         status: ``building``, ``ready`` or ``failed``.
         message: why it failed, or empty.
-        job_id: of the job that builds it.
+        job_id: id of the job that builds it.
         split: percentages of train, validation and test.
         splits: how many images each of them has.
-        seed: of the division.
+        seed: random seed of the split.
         labels: only annotations with these labels are in it; empty for all.
-        export_types: in which published clients can download it.
+        export_types: formats in which published clients can download it.
         operations: names of the model runs and ground truths; None for all.
-        image_count, annotation_count: what it holds.
+        image_count, annotation_count: how many it contains.
         created_at: UTC, ISO 8601.
         augmentations: how additional pictures of the train split were generated, such as ``HUE.HUE_DEGREES -9..9``.
-        picture_count: how many of them there are, beside the images.
+        picture_count: number of these pictures, in addition to the images.
     """
 
     id: str
@@ -265,9 +265,9 @@ class DatasetDiff(Record, frozen=True, kw_only=True):
 
     Attributes:
         added, removed: unique names of images that only the second or only the first has.
-        moved: of images in another split: name to the two splits.
+        moved: images that are in another split: a dictionary from name to the two splits.
         changed: unique names of images whose annotations differ.
-        unchanged: how many images are the same in all.
+        unchanged: number of images whose split and annotations are the same.
     """
 
     added: list[str]
@@ -280,19 +280,19 @@ class DatasetDiff(Record, frozen=True, kw_only=True):
 class Project(Record, frozen=True, kw_only=True):
     """An annotation project: images that people annotate, divided into tasks.
 
-    Their work comes back as the ground truth named after the project's id.
+    Their work becomes the ground truth that is named after the project's id.
 
     Attributes:
         id: given by the stack.
         name: as the user named it.
         content_type: ``image`` or ``video``.
-        default_shape_type: that annotators begin with.
+        default_shape_type: shape that annotators draw by default.
         frames_per_task: images in a task.
         label_group: id of its group of labels, or None.
         labels: references of its labels.
         runs: model runs that are attached.
-        tasks: how many there are in each state.
-        image_count: of all tasks.
+        tasks: number of tasks in each state.
+        image_count: number of images in all tasks.
         created_at, updated_at: UTC, ISO 8601.
     """
 
@@ -314,10 +314,10 @@ class Task(Record, frozen=True, kw_only=True):
     """A task of a project.
 
     Attributes:
-        number: from 1.
+        number: number of the task, from 1.
         status: ``not_started``, ``in_progress``, ``completed``, ``qa_in_review``, ``qa_completed``,
             ``qa_rejected``, ``accepted``, ``rejected``, ``fixing`` or ``fixed``.
-        image_count: images in it.
+        image_count: number of images in it.
         updated_at: UTC, ISO 8601.
     """
 
@@ -331,9 +331,9 @@ class SimilarImage(Record, frozen=True, kw_only=True):
     """An image that is near another by its embedding.
 
     Attributes:
-        unique_name: of the image.
+        unique_name: unique name of the image.
         image_id: given by the stack.
-        score: the higher the nearer: cosine or product; of ``l2`` minus the distance.
+        score: the higher, the nearer: the cosine or the dot product; for ``l2``, the negative distance.
     """
 
     unique_name: str
@@ -349,12 +349,13 @@ class Job(Record, frozen=True, kw_only=True):
         status: ``in_progress``, ``completed``, ``queued`` or ``failed``.
         progress: 0 to 100.
         message: why it failed, or empty.
-        name: what it does, for people; empty of an upload of annotations.
+        name: display name; empty for an upload of annotations.
         created_at: UTC, ISO 8601; None if the stack did not say.
-        updated_at: when the stack last heard of it; once it has ended, when that was. None likewise.
-        kind: of work, such as ``evaluation``; empty likewise.
+        updated_at: when the stack last heard of it or, once it has ended, when it ended; None if the stack
+            did not say.
+        kind: kind of work, such as ``evaluation``; empty if the stack did not say.
         about: ids of what it works on, such as ``{"evaluation": …}``.
-        can_cancel: whether it can be ended before its time.
+        can_cancel: whether it can be canceled.
     """
 
     id: str

@@ -1,7 +1,7 @@
 """The result of comparing two runs, as typed data; reading it needs no numpy.
 
-The runs are called *a* and *b*, as in "from a to b": a difference is b minus a; b finds what is *gained*, and a
-does not.
+The runs are called *a* and *b*, as in "from a to b": a difference is b minus a; a truth is *gained* if b
+finds it and a does not.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from layernext.model.tables import Table, Tabular, markdown_text
 
 
 class ScoreDelta(Record, frozen=True, kw_only=True):
-    """How one number of the summary differs.
+    """How one number of the summary differs between the runs.
 
     Attributes:
-        name: as in `Evaluation.summary`.
-        a, b: of the two runs; None where undefined.
+        name: name of the number, as in `Evaluation.summary`.
+        a, b: values of the two runs; None where undefined.
         delta: b minus a.
         low, high: ends of the confidence interval of `delta`; None where too few resamples have a
             defined number.
@@ -41,11 +41,11 @@ class LabelDelta(Record, frozen=True, kw_only=True):
     """How the runs differ on the truths of one label.
 
     Attributes:
-        label: of the truths.
-        truths: that count.
+        label: label of the truths.
+        truths: truths that count.
         found_by_both, gained, lost, found_by_neither: truths, at the confidence of each run.
-        false_positives_a, false_positives_b: of this label.
-        delta: of the label's main average (AP, or F1 for ``lane-f1``); None where undefined.
+        false_positives_a, false_positives_b: false positives of this label.
+        delta: difference of the label's main average (AP, or F1 for ``lane-f1``); None where undefined.
     """
 
     label: str
@@ -63,11 +63,11 @@ class ImageDifference(Record, frozen=True, kw_only=True):
     """How the runs differ in one image.
 
     Attributes:
-        image: its name.
-        truths: that count.
+        image: name of the image.
+        truths: truths that count.
         gained, lost: truths that only b, or only a, found.
-        false_positives_a, false_positives_b: annotations that found none.
-        f1_a, f1_b: None for an image with neither truths nor annotations.
+        false_positives_a, false_positives_b: annotations that match no truth.
+        f1_a, f1_b: F1 of each run; None for an image with neither truths nor annotations.
         added, removed, moved, relabelled: as in `RunChanges`; 0 if the runs were not compared
             with each other.
     """
@@ -99,20 +99,20 @@ class RunChanges(Record, frozen=True, kw_only=True):
     similar first.
 
     Attributes:
-        a, b: annotations of each run, at its confidence.
-        paired: that have a counterpart.
+        a, b: number of annotations of each run, at its confidence.
+        paired: number of pairs.
         unchanged: pairs with the same shape, label and confidence.
         moved: pairs whose shapes differ.
         relabelled: pairs whose labels differ.
         confidence_changed: pairs whose confidences differ.
         added: annotations that only b has; `removed`: that only a has.
-        mean_similarity: of the pairs: IoU, or distance.
-        mean_confidence_change: of the pairs, b minus a.
-        labels: of the rows and columns of `counts` but the last, which is the background.
-        counts: a row for each label of a, a column for each of b: pairs; last column: removed; last
-            row: added.
-        kappa: Cohen's kappa of the labels of the pairs: 1 is agreement, 0 is what chance gives; None
-            without pairs, or if both name one label throughout.
+        mean_similarity: mean similarity of the pairs: IoU, or distance.
+        mean_confidence_change: mean change of confidence of the pairs, b minus a.
+        labels: labels of the rows and columns of ``counts`` except the last, which is the background.
+        counts: number of pairs, with a row for each label of a and a column for each label of b; last column:
+            removed; last row: added.
+        kappa: Cohen's kappa of the labels of the pairs: 1 is agreement, 0 is what chance gives; None without
+            pairs, or if both runs use only one and the same label.
     """
 
     a: int
@@ -135,18 +135,18 @@ class Comparison(Tabular, frozen=True, kw_only=True):
     """Two runs against one ground truth.
 
     Attributes:
-        name_a, name_b: of the runs.
-        settings: of both evaluations.
-        confidence_a, confidence_b: at which annotations of each run count as found.
-        images, truths: how many both were measured on.
+        name_a, name_b: names of the runs.
+        settings: settings of both evaluations.
+        confidence_a, confidence_b: confidence from which annotations of each run count.
+        images, truths: how many both runs were measured on.
         scores: every number of the summary.
-        labels: by name.
-        found_by_both, gained, lost, found_by_neither: truths.
-        changes: the runs against each other; None if they were not compared so.
-        different_images: those that differ, most different first; at most as many as asked for.
-        different_image_count: how many there are in all.
-        resamples, seed, level: of the confidence intervals: how often images were resampled, the
-            random seed, and the share of resamples that an interval holds.
+        labels: the labels, sorted by name.
+        found_by_both, gained, lost, found_by_neither: numbers of truths.
+        changes: the runs against each other; None if they were not compared with each other.
+        different_images: images that differ, most different first; at most as many as requested.
+        different_image_count: total number of images that differ.
+        resamples, seed, level: for the confidence intervals: how often images were resampled, the random
+            seed, and the share of resamples that an interval contains.
     """
 
     name_a: str

@@ -48,9 +48,9 @@ class LabelScores(Record, frozen=True, kw_only=True):
     Attributes:
         label: which.
         truths: annotations of the ground truth that count.
-        annotations: of the run, at every confidence, those that count.
-        true_positives, false_positives, missed: at the evaluation's `confidence`.
-        precision, recall, f1: at the evaluation's `confidence`.
+        annotations: number of annotations of the run that count, at every confidence.
+        true_positives, false_positives, missed: counts at the evaluation's ``confidence``.
+        precision, recall, f1: values at the evaluation's ``confidence``.
         best_f1: highest F1 at any confidence, and `best_confidence` where that is.
         mean_similarity: IoU (or distance) of the true positives on average.
         scores: the averages by name, as in `Evaluation.summary`.
@@ -77,11 +77,11 @@ class Curve(Record, frozen=True, kw_only=True):
     """Precision, recall and F1 over confidence, at the match threshold.
 
     Attributes:
-        label: of one label, or None: all labels together.
-        confidence: falling; a point counts every annotation with at least this confidence. At most
-            some 200 points: of longer curves those that are evenly spread over recall are kept, the
-            first, the last and the one with the best F1 among them.
-        precision, recall, f1: at each point.
+        label: label of the curve; None for all labels together.
+        confidence: in falling order; a point counts every annotation with at least this confidence. There are
+            at most about 200 points: longer curves keep points that are evenly spread over recall, including
+            the first, the last and the one with the best F1.
+        precision, recall, f1: values at each point.
     """
 
     label: str | None
@@ -95,11 +95,11 @@ class ConfusionMatrix(Record, frozen=True, kw_only=True):
     """The truths, and what the run took them for.
 
     Attributes:
-        labels: of all rows and columns but the last, which is the background.
+        labels: labels of all rows and columns except the last, which is the background.
         counts: a row for each label of the truth, a column for each of the run. Last column: truths
             without an annotation. Last row: annotations without a truth.
         match_threshold: similarity from which a pair counts.
-        confidence: annotations below are left out.
+        confidence: annotations with a lower confidence are left out.
     """
 
     labels: list[str]
@@ -129,7 +129,7 @@ class Calibration(Record, frozen=True, kw_only=True):
     """Whether annotations with confidence 0.8 are right in 80 of 100 cases, at the match threshold.
 
     Attributes:
-        bins: of equal width over 0 to 1.
+        bins: bins of equal width from 0 to 1.
         expected_error: ECE: the distance of confidence and precision, averaged over annotations.
         largest_error: MCE: the largest distance of a bin.
         brier: mean squared distance of confidence and outcome.
@@ -166,7 +166,7 @@ class ErrorKinds(Record, frozen=True, kw_only=True):
         missed: truths that no error above accounts for.
         false_positives, false_negatives: cost of all errors of one side; counts are of the
             annotations that are wrong, and of the truths that were not found.
-        background_threshold: similarity from which an annotation has a place at all.
+        background_threshold: minimum similarity of an annotation that does not count as background.
     """
 
     ap: float | None
@@ -186,19 +186,20 @@ class SliceScores(Record, frozen=True, kw_only=True):
 
     Attributes:
         kind: ``metadata``: images with this value of their metadata. ``attribute``: truths with this
-            value of an attribute; annotations of the run count as far as they match those, so there
-            is no precision. ``label``: as `LabelScores`, for tables over all kinds.
-        name: of the metadata field or attribute; the label for the kind ``label``.
+            value of an attribute; annotations of the run count only if they match those truths, so there is
+            no precision. ``label``: as `LabelScores`, for tables over all kinds.
+        name: name of the metadata field or attribute; the label for the kind ``label``.
         value: as text.
-        images: that belong to it.
-        truths: that belong to it.
-        annotations: of the run that belong to it, at the evaluation's `confidence`; None for
+        images: number of images that belong to it.
+        truths: number of truths that belong to it.
+        annotations: number of annotations of the run that belong to it, at the evaluation's `confidence`;
+            None for
             attributes.
-        true_positives: at the evaluation's `confidence`.
-        precision, recall, f1: at the evaluation's `confidence`.
-        mean_similarity: of the true positives.
-        agreement: for attributes: of the true positives that name the attribute themselves, the
-            share that names this value.
+        true_positives: number of true positives at the evaluation's ``confidence``.
+        precision, recall, f1: values at the evaluation's ``confidence``.
+        mean_similarity: mean similarity of the true positives.
+        agreement: for attributes: among the true positives that have the attribute themselves, the share with
+            this value.
         scores: ``AP`` and ``AP50`` of the part, where they are defined.
     """
 
@@ -221,9 +222,9 @@ class ImageTally(Record, frozen=True, kw_only=True):
     """How a run did in one image, at one confidence and the match threshold.
 
     Attributes:
-        image: its name.
-        truths: that count.
-        annotations: of the run that count, with at least that confidence.
+        image: name of the image.
+        truths: truths that count.
+        annotations: annotations of the run that count, with at least that confidence.
         true_positives: truths that were found, with their label.
         false_positives: annotations that found no truth of their label; the mislabelled are among
             them.
@@ -251,19 +252,20 @@ class Evaluation(Tabular, frozen=True, kw_only=True):
     """A run measured against a ground truth.
 
     Attributes:
-        settings: with every blank filled in.
+        settings: the settings, with every default filled in.
         summary: the numbers by name; None where undefined. For ``coco``: AP, AP50, AP75, APs, APm,
             APl, AR1, AR10, AR100, ARs, ARm, ARl. For ``classification``: accuracy, top5, macro_f1,
             macro_precision, macro_recall, AP, AUC. For ``semantic``: mIoU, pixel_accuracy, mean_accuracy, fwIoU. For
-            ``panoptic``: PQ, SQ, RQ, each also with ``_things`` and ``_stuff``. For every protocol: precision, recall, f1 at
-            `confidence`; but for classification, mean_similarity.
-        confidence: at which tables are computed: the requested one, or the best for F1; None without
+            ``panoptic``: PQ, SQ, RQ, each also with ``_things`` and ``_stuff``. For every protocol:
+            precision, recall, f1 at ``confidence`` and, except for classification, mean_similarity.
+        confidence: confidence at which tables are computed: the requested one, or the best for F1; None
+            without
             annotations or truths.
         counts: images, images_without_truth (left out), images_without_run (nothing detected there),
             truths, ignored_truths, annotations, ignored_annotations, other_geometry (left out).
-        labels: by name.
+        labels: the labels, sorted by name.
         curves: all labels first, then each.
-        confusion: at `confidence`; for ``semantic`` it counts pixels.
+        confusion: confusion matrix at ``confidence``; for ``semantic``, it counts pixels.
         calibration: over all labels; None if the run has no confidences.
         errors: None where the protocol has none.
         slices: those requested.

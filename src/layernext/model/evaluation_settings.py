@@ -46,10 +46,10 @@ MAX_LINE_WIDTH = 10_000.0
 
 
 class AreaRange(Struct, frozen=True):
-    """Which truths an average is taken over, by size.
+    """A range of sizes: an average is taken over the truths in it.
 
     Attributes:
-        name: goes into the names of numbers: ``s`` gives ``APs``; empty for all sizes.
+        name: suffix in the names of numbers: ``s`` gives ``APs``; empty for all sizes.
         low, high: area in square pixels, both included, as COCO has it.
     """
 
@@ -109,22 +109,26 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
     """What is evaluated, and how.
 
     Attributes:
-        geometry: annotations of others are left out, and counted; ``mask`` takes polygons, too, as the pixels inside.
+        geometry: geometry to evaluate; annotations of other geometries are left out, and counted. ``mask``
+            also takes polygons, as the pixels inside them.
         protocol: None is ``coco`` for boxes, rotated boxes, polygons and masks, ``lane-f1`` for lines,
             ``classification`` for image labels, ``oks`` for keypoints, ``semantic`` for semantic masks. ``panoptic``
-            takes masks and polygons beside semantic masks.
-        thresholds: at which averages are taken: IoU from 0 to 1, or for ``chamfer`` distances in
+            takes masks and polygons in addition to semantic masks.
+        thresholds: thresholds at which averages are taken: IoU from 0 to 1, or for ``chamfer`` distances in
             pixels. Empty: the protocol's own.
         areas: size ranges for averages; all other numbers are computed in the first. Empty:
             the protocol's own.
-        max_annotations: of one label in one image, best first: recall is given at each, precision at
-            the last. For ``classification`` the k of top-k accuracies. For ``lvis`` of all labels of an image together. Empty: the protocol's own.
-        match_threshold: for curves, confusion, error kinds and tallies; None: the
+        max_annotations: how many annotations of one label in one image count, best first: recall is given at
+            each of these numbers, precision at the last. For ``classification``, the k of the top-k
+            accuracies. For ``lvis``, annotations of all labels of an image together. Empty: the protocol's
+            own.
+        match_threshold: threshold for curves, confusion, error kinds and tallies; None: the
             protocol's own, IoU 0.5.
         background_threshold: up to where an annotation counts as background, for error kinds; None: IoU 0.1 (as
             in TIDE) or half the match threshold if that is lower; for distances three times the
             match threshold.
-        confidence: at which confusion, tallies and each label's precision and recall are given; None
+        confidence: confidence at which confusion, tallies and each label's precision and recall are given;
+            None
             takes the one that is best for F1 over all labels.
         slices: names of attributes of the truth's annotations, and of the images' metadata, for
             which tables are made, a row for each value. ``*`` stands for every attribute.
@@ -159,7 +163,7 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
         """The same settings, checked, with the protocol's defaults filled in.
 
         Raises:
-            ConfigurationError: they contradict each other or are out of range; says which.
+            ConfigurationError: they contradict each other or are out of range; the message says which.
         """
         protocols: Sequence[Any] = KINDS[self.geometry].protocols
         protocol: Protocol = self.protocol or protocols[0]

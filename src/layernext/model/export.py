@@ -6,22 +6,22 @@ from layernext.model.collection import Record
 
 
 class Export(Record, frozen=True, kw_only=True):
-    """A run or a dataset version in another format, made by a job of the stack.
+    """A run or a dataset version in another format, written by a job of the stack.
 
     Attributes:
         id: given by the stack.
-        job_id: of the job that makes it.
+        job_id: id of the job that writes it.
         status: ``queued``, ``in_progress``, ``completed`` or ``failed``.
         message: why it failed, or empty.
-        format: one of those of `layernext.convert`.
-        collection, run: what it is of, by name; None of a version.
-        dataset_version, split: or else the id of a version, and a split of it or None for all.
-        file_name: of the result; a folder is packed as zip.
-        size, checksum: of the result in bytes, and its SHA-256; None before it is there.
-        url: where it can be had for an hour or more, without a key; None before it is there.
-        images, annotations: in it; None before it is there.
-        losses: what the format cannot hold: what, how often, and where it was first.
-        created_at, expires_at: UTC, ISO 8601; then it is deleted.
+        format: a format that `layernext.convert` writes.
+        collection, run: names of the exported collection and run; None for a version.
+        dataset_version, split: or the id of the exported version, and its split, None for all.
+        file_name: name of the resulting file; a folder becomes a zip archive.
+        size, checksum: size of the file in bytes, and its SHA-256; None until it exists.
+        url: URL of the file, valid for at least an hour and without a key; None until it exists.
+        images, annotations: how many it contains; None until it exists.
+        losses: what the format cannot hold: what, how often, and where it first occurred.
+        created_at, expires_at: UTC, ISO 8601; the export is deleted when it expires.
     """
 
     id: str

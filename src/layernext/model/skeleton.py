@@ -29,8 +29,8 @@ class Skeleton(Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         points: names of the points, in the order that annotations have them.
         edges: which points are joined by a line when they are drawn: pairs of positions, counted from 0.
-        sigmas: of each point, how much people disagree about where it is, relative to the size of the object: as in
-            COCO's object keypoint similarity. Empty if unknown.
+        sigmas: how much people disagree about the location of each point, relative to the size of the object,
+            as in COCO's object keypoint similarity. Empty if unknown.
         flips: which points change places in a mirrored image, such as the left and the right eye: pairs of positions.
     """
 

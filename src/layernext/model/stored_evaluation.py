@@ -34,23 +34,23 @@ class EvaluationInfo(Record, frozen=True, kw_only=True):
 
     Attributes:
         id: given by the stack; the same for the same target, run, ground truth and settings.
-        collection: name of the collection that it is of; None for a dataset version.
-        collection_id: its id.
-        dataset_version: id of the dataset version that it is of; None for a collection.
+        collection: name of the evaluated collection; None for a dataset version.
+        collection_id: id of the collection.
+        dataset_version: id of the evaluated dataset version; None for a collection.
         dataset: name of the dataset, and its version's number: ``scenes 1.0.2``.
-        split: of the dataset version, or None for all.
+        split: split of the dataset version, or None for all.
         run, ground_truth: names; `run_mode` and `truth_mode` say whether they are a model run
             (``machine``) or a ground truth (``human``).
-        settings: with every blank filled in.
-        status: of the newest computation; earlier results stay until it ends.
-        progress: of it, 0 to 100.
+        settings: the settings, with every default filled in.
+        status: status of the newest computation; earlier results stay until it ends.
+        progress: progress of that computation, 0 to 100.
         message: why it failed.
-        job_id: its job.
-        is_current: whether computing again would give the same result. False if there is none yet.
-        stale_because: why not, in words; None if it is current.
-        created_at: UTC, ISO 8601; `computed_at` that of the result, None without one.
+        job_id: id of its job.
+        is_current: whether computing again would give the same result. False if there is no result yet.
+        stale_because: why it is not current, in words; None if it is.
+        created_at: UTC, ISO 8601; ``computed_at`` is the time of the result, None without one.
         image_count: images that were evaluated.
-        confidence: at which tallies and confusions are made, as in `Evaluation`.
+        confidence: confidence at which tallies and confusions are computed, as in `Evaluation`.
         unsized_images: how many were left out, because their coordinates are fractions and
             the image's size is unknown; `unsized_names` are the first of them.
         summary: the numbers by name, as in `Evaluation.summary`.
@@ -101,11 +101,11 @@ class StoredTally(Record, frozen=True, kw_only=True):
     """How a run did in one image; the counts are those of `ImageTally`.
 
     Attributes:
-        id: of the image, 24 hexadecimal digits.
-        image: its name in its collection; `unique_name` in the whole stack.
-        has_file: False while its annotations are there and its file is not.
+        id: id of the image, 24 hexadecimal digits.
+        image: name of the image in its collection; ``unique_name`` is its name in the whole stack.
+        has_file: False if it has annotations but its file has not been uploaded yet.
         width, height: pixels, or None.
-        count: of the cell of the confusion matrix that was asked for, else None.
+        count: count in the requested cell of the confusion matrix, or None.
     """
 
     id: str
@@ -129,11 +129,11 @@ class StoredMatches(Record, frozen=True, kw_only=True):
     """Both annotation sets of an image, and their matches.
 
     Attributes:
-        id, image, width, height: of the image; pixels, or None.
-        run, ground_truth: its sets, in form v2; None if it has no set.
+        id, image, width, height: id and name of the image, and its size in pixels or None.
+        run, ground_truth: its annotation sets, in form v2; None if it has no set.
         matches: an entry for each annotation of `run` and each truth of `ground_truth`.
-        confidence: annotations below are left out.
-        settings: by which they were matched.
+        confidence: annotations with a lower confidence are left out.
+        settings: settings that the matches were computed with.
     """
 
     id: str
@@ -151,8 +151,8 @@ class Histogram(Record, frozen=True, kw_only=True):
     """How many values are in each interval.
 
     Attributes:
-        edges: one more than counts; an interval includes its lower edge, the last one both.
-        counts: values in each.
+        edges: one more than counts; an interval includes its lower edge; the last one includes both.
+        counts: number of values in each interval.
     """
 
     edges: list[float]
@@ -160,18 +160,20 @@ class Histogram(Record, frozen=True, kw_only=True):
 
 
 class RunStatistics(Record, frozen=True, kw_only=True):
-    """What the annotations of a model run or ground truth in a collection are like.
+    """Statistics of the annotations of a model run or ground truth in a collection.
 
     Attributes:
-        run, mode, collection: whose.
-        images: that have a set; `empty_images`: those whose set has no annotation.
-        annotations: in all.
+        run, mode, collection: the run, and its collection.
+        images: number of images that have an annotation set; ``empty_images``: number of those whose set is
+            empty.
+        annotations: number of annotations in all sets.
         labels: annotations of each label.
         images_by_label: images in which each label occurs.
         geometries: annotations of each geometry.
         confidence: histogram over 0 to 1; annotations without one are in `without_confidence`.
         annotations_per_image: images by number of annotations: 0, 1, 2, 3-4, 5-8 … as edges.
-        width, height, area: of boxes, and of the boxes around other shapes: pixels, in steps of
+        width, height, area: histograms for boxes, and for the boxes around other shapes, in pixels, with
+            steps of
             powers of 2. Annotations that are fractions of an image of unknown size are counted in
             `unsized`.
         is_current: whether the annotations have not changed since.

@@ -42,11 +42,11 @@ from layernext.model import Comparison, EvaluatedGeometry, ImageAnnotations, Mod
 class AsyncLayerNextClient:
     """`LayerNextClient` for asyncio: the same calls with the same arguments, to be awaited.
 
-    So are those of its groups. `iter_annotations` gives an asynchronous iterator, as all calls named
-    `iter` do, `model_run` an asynchronous context manager, and `upload_modelrun` takes asynchronous
-    iterables, too. A call that is cancelled, or whose time is up, ends at once: its thread stops at the
-    next image or the end of its request, an asynchronous source is closed, and the batches that were
-    sent by then remain.
+    The calls of its groups are awaited, too. `iter_annotations` and all calls whose names start with ``iter``
+    return asynchronous iterators, `model_run` returns an asynchronous context manager, and `upload_modelrun`
+    also takes asynchronous iterables. A call that is canceled or times out ends at once: its thread stops at
+    the next image or at the end of its request, an asynchronous source is closed, and the batches sent by
+    then remain.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class AsyncLayerNextClient:
         return await in_thread(self._client.get_stack_info)
 
     async def get_stack_status(self) -> dict[str, Any] | None:
-        """Database, files, free bytes and jobs of the server that answers; for administrators.
+        """Database, files, free disk space and jobs of the server that answers; for administrators.
 
         See `LayerNextClient.get_stack_status`.
         """
@@ -254,7 +254,7 @@ class AsyncLayerNextClient:
         ground_truth: bool | None = None,
         progress: ProgressChoice = None,
     ) -> DownloadReport:
-        """Write runs to a LayerNext JSON file, which appears only when it is complete.
+        """Write runs to a LayerNext JSON file, which appears only once it is complete.
 
         See `LayerNextClient.download_to_file`.
         """

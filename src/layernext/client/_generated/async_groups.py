@@ -338,7 +338,7 @@ class AsyncAnnotations:
         resume: bool = False,
         progress: ProgressChoice = None,
     ) -> UploadReport:
-        """Upload a form v2 file whose images are named as the files of an upload were.
+        """Upload a form v2 file that names images as an earlier upload of files did.
 
         See `Annotations.upload_by_job`.
         """
@@ -642,7 +642,7 @@ class AsyncDatasets:
         seed: int = 0,
         stratify: bool = False,
     ) -> VersionReport:
-        """Create the version after another one; images keep the split that they have in it.
+        """Create the version after an earlier one; images keep the split that they have in that one.
 
         See `Datasets.add_version`.
         """
@@ -678,7 +678,7 @@ class AsyncDatasets:
         seed: int = 0,
         stratify: bool = False,
     ) -> VersionReport:
-        """Create the version after another one from images of any collection.
+        """Create the version after an earlier one, from images of any collection.
 
         See `Datasets.add_version_from_query`.
         """
@@ -706,7 +706,7 @@ class AsyncDatasets:
         return await in_thread(self._group.delete_version, version_id)
 
     async def get_version(self, version_id: str) -> DatasetVersion:
-        """A version: how it was made, and what it holds.
+        """A version: how it was created, and what it contains.
 
         See `Datasets.get_version`.
         """
@@ -729,7 +729,7 @@ class AsyncDatasets:
         parallel: int = DOWNLOADS,
         progress: ProgressChoice = None,
     ) -> FileDownloadReport:
-        """Download a version into ``<path>/<dataset>-<version>``; again it fetches what is missing.
+        """Download a version into ``<path>/<dataset>-<version>``; a repeated call downloads what is missing.
 
         See `Datasets.download`.
         """
@@ -780,7 +780,7 @@ class AsyncDatasets:
 
 
 class AsyncEmbeddings:
-    """Vectors that models made of images: stored, returned, searched.
+    """Vectors that models computed from images: store, get and search them.
 
     See `Embeddings`.
     """
@@ -797,7 +797,7 @@ class AsyncEmbeddings:
         model_name: str,
         vector_dimension: Sequence[int],
     ) -> EmbeddingReport:
-        """Store vectors of any number of images, 100 in a request; existing vectors are replaced.
+        """Store vectors of any number of images, 100 per request; existing vectors are replaced.
 
         See `Embeddings.insert`.
         """
@@ -835,7 +835,7 @@ class AsyncEmbeddings:
         metric: Literal["cosine", "dot", "l2"] = "cosine",
         collection: str | None = None,
     ) -> list[SimilarImage]:
-        """The images whose vectors are nearest to one, nearest first; every vector is compared.
+        """The images whose vectors are nearest to a given one, nearest first; every vector is compared.
 
         See `Embeddings.search`.
         """
@@ -851,7 +851,7 @@ class AsyncEmbeddings:
 
 
 class AsyncEvaluations:
-    """Evaluations: computed by the stack, kept with the run, never stale without saying so.
+    """Evaluations, computed by the stack and kept with the run; each says whether it is current.
 
     See `Evaluations`.
     """
@@ -877,7 +877,7 @@ class AsyncEvaluations:
         again: bool = False,
         **options: Any,
     ) -> EvaluationInfo:
-        """The same as `client.evaluate`, without waiting; `wait` waits for it.
+        """Start an evaluation as `client.evaluate` does, without waiting for the result; see `wait`.
 
         See `Evaluations.start`.
         """
@@ -916,14 +916,14 @@ class AsyncEvaluations:
         return await in_thread(self._group.get, evaluation_id)
 
     async def info(self, evaluation_id: str) -> EvaluationInfo:
-        """What an evaluation compares, how far it is, and whether it is current.
+        """What an evaluation compares, its progress, and whether it is current.
 
         See `Evaluations.info`.
         """
         return await in_thread(self._group.info, evaluation_id)
 
     async def delete(self, evaluation_id: str) -> None:
-        """Delete an evaluation; if it is being computed, that ends.
+        """Delete an evaluation; a running computation is canceled.
 
         See `Evaluations.delete`.
         """
@@ -948,7 +948,7 @@ class AsyncEvaluations:
         truth: str | None,
         run: str | None,
     ) -> AsyncIterator[StoredTally]:
-        """Images behind a cell of the confusion matrix, those with most of it first.
+        """Images behind a cell of the confusion matrix, those that contribute most first.
 
         See `Evaluations.iter_confused`.
         """
@@ -1028,7 +1028,7 @@ class AsyncEvaluations:
 
 
 class AsyncExports:
-    """Exports that the stack makes as jobs; `client.runs.export` writes one here.
+    """Exports that the stack writes as jobs; `client.runs.export` writes a file on this machine.
 
     See `Exports`.
     """
@@ -1068,7 +1068,7 @@ class AsyncExports:
         )
 
     async def get(self, export_id: str) -> Export:
-        """An export: how far it is, and what it has.
+        """An export: its status, and what it contains.
 
         See `Exports.get`.
         """
@@ -1103,7 +1103,7 @@ class AsyncExports:
 
 
 class AsyncFiles:
-    """Folders of images, videos and other files, up and down.
+    """Uploads and downloads of images, videos and other files.
 
     See `Files`.
     """
@@ -1162,7 +1162,7 @@ class AsyncFiles:
         return await in_thread(self._group.status, collection_name)
 
     async def url(self, file_key: str) -> FileUrl:
-        """A URL of a file, good for an hour or more.
+        """A URL of a file, valid for at least an hour.
 
         See `Files.url`.
         """
@@ -1268,7 +1268,7 @@ class AsyncFiles:
         return await in_thread(self._group.link, collection, source)
 
     async def match(self, collection: str, names: Iterable[str]) -> dict[str, NameMatch]:
-        """Which image of a collection each name of another tool means, and why; changes nothing.
+        """Which image of a collection each name from another tool matches, and why; changes nothing.
 
         See `Files.match`.
         """
@@ -1285,7 +1285,7 @@ class AsyncFiles:
 
 
 class AsyncGrants:
-    """What users may do in single collections, in addition to their role.
+    """What users may do in individual collections, in addition to their role.
 
     See `Grants`.
     """
@@ -1297,14 +1297,14 @@ class AsyncGrants:
         return f"<Async{repr(self._group)[1:]}"
 
     async def add(self, collection: str, user: str, role: GrantRole) -> Grant:
-        """Let a user do something in a collection; replaces an earlier grant.
+        """Grant a user a role in a collection; replaces an earlier grant.
 
         See `Grants.add`.
         """
         return await in_thread(self._group.add, collection, user, role)
 
     async def remove(self, collection: str, user: str) -> bool:
-        """Revoke what was granted to a user in a collection; False if that was nothing.
+        """Revoke a user's role in a collection; False if there was none.
 
         See `Grants.remove`.
         """
@@ -1319,7 +1319,7 @@ class AsyncGrants:
 
 
 class AsyncItems:
-    """Images, videos and other files, and what the stack says of them.
+    """Images, videos and other files, with their details.
 
     See `Items`.
     """
@@ -1414,7 +1414,7 @@ class AsyncItems:
         return await in_thread(self._group.details, unique_name, fields_filter)
 
     async def sort_fields(self) -> builtins.list[str]:
-        """What `sort_by_field` can be.
+        """The values that ``sort_by_field`` can have.
 
         See `Items.sort_fields`.
         """
@@ -1435,7 +1435,7 @@ class AsyncItems:
         content_type: Literal["image", "video", "other"] | None = None,
         sort: str | None = None,
     ) -> builtins.list[Item]:
-        """The same as `iter`, all at once.
+        """The same as `iter`, as a list.
 
         See `Items.list`.
         """
@@ -1472,7 +1472,7 @@ class AsyncJobs:
         status: int,
         job_detail: Mapping[str, Any] | None = None,
     ) -> Job:
-        """Tell the stack how far a job of your own is; the first call creates it.
+        """Report the progress of a job of your own; the first call creates the job.
 
         See `Jobs.update`.
         """
@@ -1584,7 +1584,7 @@ class AsyncMetadata:
         content_type: str | os.PathLike[str] | Mapping[str, Any] = "image",
         json_data_file_path: MetadataSource | None = None,
     ) -> MetadataReport:
-        """Give files of a collection metadata; fields under other names stay.
+        """Set metadata of files in a collection; their other fields stay.
 
         See `Metadata.upload`.
         """
@@ -1597,7 +1597,7 @@ class AsyncMetadata:
         json_data_file_path: MetadataSource | None = None,
         json_data: Mapping[str, Any] | None = None,
     ) -> MetadataReport:
-        """Give files metadata that are named by their unique names; see `upload`.
+        """Set metadata of files by their unique names; see `upload`.
 
         See `Metadata.upload_by_unique_name`.
         """
@@ -1606,7 +1606,7 @@ class AsyncMetadata:
     async def upload_by_storage_path(
         self, json_data_file_path: MetadataSource, bucket_name: str | None = None
     ) -> MetadataReport:
-        """Give files metadata that are named by their paths in storage.
+        """Set metadata of files by their paths in storage.
 
         See `Metadata.upload_by_storage_path`.
         """
@@ -1615,7 +1615,7 @@ class AsyncMetadata:
     async def upload_by_job(
         self, job_id: str, json_data_file_path: MetadataSource
     ) -> MetadataReport:
-        """Give files metadata that came with one upload and are named as in it.
+        """Set metadata of the files of one upload, by their names in that upload.
 
         See `Metadata.upload_by_job`.
         """
@@ -1628,7 +1628,7 @@ class AsyncMetadata:
         metadata_obj: Mapping[str, Any],
         is_apply_to_all_files: bool = True,
     ) -> MetadataReport:
-        """Give a collection metadata, and every file in it, too, unless told otherwise.
+        """Set metadata of a collection and, by default, of every file in it.
 
         See `Metadata.upload_for_collection`.
         """
@@ -1642,7 +1642,7 @@ class AsyncMetadata:
 
 
 class AsyncProjects:
-    """Images that people annotate, cut into tasks.
+    """Images that people annotate, divided into tasks.
 
     See `Projects`.
     """
@@ -1665,7 +1665,7 @@ class AsyncProjects:
         send_email: bool = False,
         default_shape_type: str = "rectangle",
     ) -> ProjectReport:
-        """Create a project of a collection's images, cut into tasks.
+        """Create a project from a collection's images, divided into tasks.
 
         See `Projects.create`.
         """
@@ -1694,7 +1694,7 @@ class AsyncProjects:
         send_email: bool = False,
         default_shape_type: str = "rectangle",
     ) -> ProjectReport:
-        """Create a project of images of any collection.
+        """Create a project from images of any collection.
 
         See `Projects.create_from_query`.
         """
@@ -1723,7 +1723,7 @@ class AsyncProjects:
         send_email: bool = False,
         default_shape_type: str = "rectangle",
     ) -> ProjectReport:
-        """Add a collection's images to a project, in tasks of their own; those in it are skipped.
+        """Add a collection's images to a project, in new tasks; images that it already has are skipped.
 
         See `Projects.add_files`.
         """
@@ -1752,7 +1752,7 @@ class AsyncProjects:
         send_email: bool = False,
         default_shape_type: str = "rectangle",
     ) -> ProjectReport:
-        """Add images of any collection to a project; those in it are skipped.
+        """Add images of any collection to a project; images that it already has are skipped.
 
         See `Projects.add_files_from_query`.
         """
@@ -1770,7 +1770,7 @@ class AsyncProjects:
         )
 
     async def delete(self, project_id: str) -> Done:
-        """Delete a project; its images and what was annotated stay.
+        """Delete a project; its images and their annotations stay.
 
         See `Projects.delete`.
         """
@@ -1791,14 +1791,14 @@ class AsyncProjects:
         return await in_thread(self._group.remove_labels, project_id, remove_list)
 
     async def set_label_group(self, project_id: str, group_id: str) -> Done:
-        """Give a project a group of labels; replaces its earlier group.
+        """Assign a group of labels to a project; replaces its earlier group.
 
         See `Projects.set_label_group`.
         """
         return await in_thread(self._group.set_label_group, project_id, group_id)
 
     async def attach_runs(self, project_id: str, operation_id_array: Sequence[str]) -> Done:
-        """Attach model runs to a project, for annotators to begin from: all of them, or none.
+        """Attach model runs to a project, for annotators to start from: all of the runs, or none.
 
         See `Projects.attach_runs`.
         """
@@ -1828,7 +1828,7 @@ class AsyncProjects:
     async def set_task_status(
         self, project_id: str, tasks: int | Sequence[int], status: str
     ) -> Project:
-        """Put tasks into a state; any may follow any other.
+        """Set the state of tasks; any state may follow any other.
 
         See `Projects.set_task_status`.
         """
@@ -1867,7 +1867,7 @@ class AsyncProjects:
         with_predictions: bool = False,
         overwrite: bool = False,
     ) -> ConversionReport:
-        """Hand a project over to a drawing tool, as its file format.
+        """Write a project as a file for an annotation tool.
 
         See `Projects.export`.
         """
@@ -1889,7 +1889,7 @@ class AsyncProjects:
         *,
         progress: ProgressChoice = None,
     ) -> UploadReport:
-        """Upload what people drew in a drawing tool, as the project's ground truth.
+        """Upload annotations from an annotation tool as the project's ground truth.
 
         See `Projects.import_file`.
         """
@@ -1918,7 +1918,7 @@ class AsyncRuns:
         return f"<Async{repr(self._group)[1:]}"
 
     async def delete(self, collection_id: str, model_run_id: str) -> RemoveReport:
-        """Remove a run's annotations, model run and ground truth, from a collection.
+        """Remove a run's annotations from a collection: the model run and the ground truth of this name.
 
         See `Runs.delete`.
         """
@@ -1927,7 +1927,7 @@ class AsyncRuns:
     async def statistics(
         self, collection: str, run: str, *, mode: Mode | None = None, timeout_s: float | None = None
     ) -> RunStatistics:
-        """What the annotations of a run are like: labels, confidences, numbers, sizes.
+        """Statistics of a run's annotations: labels, confidences, counts and sizes.
 
         See `Runs.statistics`.
         """
@@ -2016,7 +2016,7 @@ class AsyncTrash:
         return await in_thread(self._group.add_from_collection, collection_id, query, filter)
 
     async def restore(self, collection: str | None = None, *, query: str = "") -> int:
-        """Take files out of the trash, with their annotations; how many.
+        """Restore files from the trash, with their annotations; returns how many.
 
         See `Trash.restore`.
         """
@@ -2025,7 +2025,7 @@ class AsyncTrash:
     async def purge(
         self, collection: str | None = None, *, query: str = "", older_than_days: float = 0.0
     ) -> PurgeReport:
-        """Remove for good what is in the trash: files, their annotations and metadata. Nothing brings them back.
+        """Permanently delete the files in the trash, with their annotations and metadata.
 
         See `Trash.purge`.
         """
@@ -2034,7 +2034,7 @@ class AsyncTrash:
         )
 
     async def list(self, collection: str | None = None, *, query: str = "") -> builtins.list[Item]:
-        """The same as `iter`, all at once.
+        """The same as `iter`, as a list.
 
         See `Trash.list`.
         """

@@ -25,7 +25,7 @@ def validate_file(
 
     Args:
         path: LayerNext JSON, plain, ``.gz`` or ``.zst``; read as a stream.
-        geometry: that of annotations without a ``type`` (form v1); None for form v2.
+        geometry: geometry of annotations without a ``type`` (form v1); None for form v2.
         limit: stop looking after this many problems.
         strict: refuse keys that the format does not know; otherwise they are warnings.
         progress: None shows a bar on a terminal; True, False or a callable override that.
@@ -34,7 +34,8 @@ def validate_file(
         How many images and annotations the file has, and what may be a mistake.
 
     Raises:
-        DataError: with every problem and its place; FormatError if it is not such a file at all.
+        DataError: the file is not valid; every problem has its location. `FormatError` if it is not a
+            LayerNext JSON file at all.
     """
     shape = None if geometry is None else check_geometry(geometry)
     return check_with_progress(path, shape, progress, limit, strict=strict)

@@ -122,10 +122,10 @@ class _Queue:
 class RunLogger:
     """Collects annotation sets and uploads them in the background; see `LayerNextClient.model_run`.
 
-    Serves one ``with`` block. `log` may be called by several threads.
+    Serves a single ``with`` block. `log` may be called by several threads.
 
     Attributes:
-        report: the upload's report, once the block has ended well.
+        report: the upload's report, once the block has ended without an error.
     """
 
     def __init__(
@@ -185,7 +185,7 @@ class RunLogger:
             logger.warning("%s", self.report.no_images_notice)
 
     def abort(self) -> None:
-        """Send nothing more. The batch that is under way may still be stored."""
+        """Stop sending. A batch in flight may still be stored."""
         self._is_open = False
         self._is_aborted.set()
         self._queue.abort()
@@ -213,41 +213,44 @@ class RunLogger:
     ) -> None:
         """Log one image's annotations. An image without annotations is also a result: log it without shapes.
 
-        Logging an image again adds to it.
+        Logging an image again adds to its annotations.
 
         Args:
             image: the image's file name in the collection.
             boxes: (N, 4), in pixels; a numpy array or lists. By default x and y of the top left
                 corner, width and height; see `format`. Or (N, 5): rotated boxes, with the rotation last.
-            rotations: N numbers that make rotated boxes of the boxes: degrees by which each is turned
-                about its center, clockwise as seen in the image; or None.
+            rotations: N numbers that turn the boxes into rotated boxes: degrees, clockwise as seen in the
+                image, about the center of each box; or None.
             polygons: N polygons, each (M, 2): x, y of its corners; or a list of parts, each a list of outlines:
                 the outer one, then its holes.
             lines: N lines, each (M, 2): x, y of its points.
             masks: (N, H, W) of bool, as large as the image: a numpy array, a tensor or lists; or N
                 `RunLengths`, or dictionaries with COCO's ``size`` and ``counts``.
             keypoints: N poses, each (K, 3): x, y and visibility of its points, in the order of the label's skeleton
-                (see `Keypoints`); or (K, 2) if all are visible. `boxes` are then those of the poses, one for each.
+                (see `Keypoints`); or (K, 2) if all are visible. ``boxes`` are then the boxes of the poses,
+                one for each.
             semantic: a label map (H, W) of class numbers, as large as the image: a numpy array, a tensor or
-                lists. It becomes a `SemanticMask` for each number; ``labels`` and the other columns are
-                not about them.
-            names: of `semantic`: class number to label, or labels in the order of their numbers.
-            ignore: of `semantic`: the number of void pixels, or several, or None.
-            labels: N class names, in the order boxes, polygons, lines, masks; poses come first. Without any of these
-                the labels are those of the whole image, as a classifier gives them.
+                lists. It becomes one `SemanticMask` for each number; ``labels`` and the other columns do not
+                apply to them.
+            names: for ``semantic``: a dictionary from class number to label, or labels in the order of their
+                numbers.
+            ignore: for ``semantic``: the class number that marks void pixels, or several such numbers, or
+                None.
+            labels: N class names, in the order poses, boxes, polygons, lines, masks. Without any of these,
+                they are labels of the whole image, as a classifier gives them.
             confidences: N numbers from 0 to 1, in the same order, or None.
             tracks: N ids of tracked objects, each the same in every frame: whole numbers or strings, or None for an
                 object that has none; or None.
             attributes: N dictionaries: attribute name to a value, or to a list of `AttributeValue`
                 or ``{"value": …, "confidence": …}``; or None.
-            metadata: N dictionaries of free fields, or None.
-            format: of the boxes: ``xywh``, the top left corner, width and height; ``xyxy``, left, top,
-                right and bottom; or ``cxcywh``, the center, width and height. Stored as ``xywh``.
-            size: width and height of the image, if known: a run whose boxes often leave their images
-                gives a warning, once. Not needed for a normalized run.
+            metadata: N dictionaries of your own fields, or None.
+            format: layout of the boxes: ``xywh`` (top left corner, width and height), ``xyxy`` (left, top,
+                right and bottom) or ``cxcywh`` (center, width and height). They are stored as ``xywh``.
+            size: width and height of the image, if known. It is used to warn, once, if many boxes of a run
+                extend beyond their images. Not needed for a normalized run.
 
         Raises:
-            ConfigurationError: `format` is none of these.
+            ConfigurationError: ``format`` is not one of these.
             DataError: lengths differ, or a value breaks a rule; nothing of this image is logged.
             UploadIncomplete, StackError, ConnectionFailed: an earlier batch could not be sent.
         """
@@ -298,25 +301,26 @@ class RunLogger:
         names: Names | None = None,
         format: BoxFormat | None = None,
     ) -> None:
-        """Log what a model returned, as its library has it, for one image or for many.
+        """Log the output of a model, as its library returns it, for one image or for many.
 
-        Read are ``Results`` of Ultralytics, ``Detections`` of supervision, ``Instances`` of Detectron2,
+        It takes ``Results`` of Ultralytics, ``Detections`` of supervision, ``Instances`` of Detectron2,
         ``DetDataSample`` of MMDetection, dictionaries of torchvision and DETR, what Hugging Face's image processors
         and pipelines return, tables of pandas, Polars and Arrow, and lists of COCO results; and lists and
         generators of them. Tensors may be on any device. A detection that has a mask becomes a mask, with its box as
         ``bbox`` in its metadata; label maps become semantic masks. What is not logged is in the report's ``losses``.
 
         Args:
-            results: one output, or an iterable of them, of which one is in memory at a time.
-            image: the image's file name in the collection, or the names of several in their order, if the results do
-                not have them; for COCO results a dictionary from image number to name. A path in the results stands
-                for its last part.
+            results: one output, or an iterable of them; only one is in memory at a time.
+            image: the image's file name in the collection, or several names in the order of the results, if
+                the results do not have them; for COCO results, a dictionary from image number to name. Only
+                the last part of a path in the results is used.
             names: labels by class number: a list from number 0, or a dictionary. Not needed if the results have them.
-            format: of the boxes in plain dictionaries and in tables whose columns do not show it: ``xywh``, ``xyxy``
+            format: layout of the boxes in plain dictionaries, and in tables whose columns do not show it:
+                ``xywh``, ``xyxy``
                 or ``cxcywh``.
 
         Raises:
-            ConfigurationError: `format` is none of these, or the results have only one.
+            ConfigurationError: ``format`` is not one of these, or the results allow only one layout.
             DataError: something is not an output of a model, lengths differ, an image or a class has no name, or a
                 value breaks a rule; the images before it are logged.
             UploadIncomplete, StackError, ConnectionFailed: an earlier batch could not be sent.

@@ -56,7 +56,7 @@ class PageDownload:
 
         Args:
             source: what is downloaded.
-            parallel: files at a time.
+            parallel: number of files to download at a time.
             progress: see `show_progress`.
 
         Raises:

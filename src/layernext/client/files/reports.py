@@ -10,11 +10,11 @@ from layernext.model import Record, counted
 
 
 class FailedFile(Record, frozen=True, kw_only=True):
-    """A file that did not come through.
+    """A file that could not be transferred.
 
     Attributes:
-        path: on this machine; of a download, where it would have been, from the folder on.
-        name: in the collection.
+        path: path on this machine; for a download, relative to the folder.
+        name: name in the collection.
         reason: why, in one sentence.
     """
 
@@ -27,7 +27,7 @@ class IgnoredFile(Record, frozen=True, kw_only=True):
     """Something in a folder that an upload left out.
 
     Attributes:
-        path: on this machine; of a folder, all that is in it was left out.
+        path: path on this machine; if it is a folder, everything in it was left out.
         reason: ``hidden``, ``matches no pattern``, ``no image`` and the like.
     """
 
@@ -37,14 +37,14 @@ class IgnoredFile(Record, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class UploadStatus(Answer):
-    """How far the newest upload of files to a collection is.
+    """Progress of the newest upload of files to a collection.
 
     The keys ``progress``, ``uploadedCount`` and ``totalCount`` work, too.
 
     Attributes:
         progress: 0 to 100.
         uploaded_count: files that are stored.
-        total_count: files that were announced, or have come.
+        total_count: files that were announced or have arrived.
     """
 
     progress: float
@@ -54,10 +54,10 @@ class UploadStatus(Answer):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FileUrl(Answer):
-    """Where a file can be had for a while, without a key; ``["url"]`` works, too.
+    """Where a file can be downloaded for a limited time, without a key; ``["url"]`` works, too.
 
     Attributes:
-        url: absolute. Whoever has it can read the file.
+        url: absolute URL; anyone who has it can read the file.
     """
 
     url: str
@@ -71,13 +71,13 @@ class FileDownloadReport(Answer):
 
     Attributes:
         folder: where the files are.
-        downloaded: paths of new and changed files, from `folder` on, with slashes.
+        downloaded: paths of new and changed files, relative to ``folder``, with slashes.
         unchanged: paths of files that were there already.
         deleted: paths of files that are gone from the collection and were removed.
-        kept: paths of files that are gone from the collection and were changed here since.
-        failed: files that did not come.
-        bytes_received: of the files' content.
-        seconds: from start to end.
+        kept: paths of files that are gone from the collection, but were changed locally and therefore kept.
+        failed: files that could not be downloaded.
+        bytes_received: bytes of the files' content.
+        seconds: duration in seconds.
         message: what happened, in one sentence.
     """
 

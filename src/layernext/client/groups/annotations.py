@@ -51,7 +51,7 @@ class Annotations(Group):
             json_data_file_path: LayerNext JSON v2, plain, ``.gz`` or ``.zst``.
             is_normalized: True if coordinates are fractions of the image's size.
             is_model_run: True for a model run, False for ground truth.
-            validate, resume, progress: as in `client.upload_modelrun_from_json`, and so are the errors.
+            validate, resume, progress: as in `client.upload_modelrun_from_json`, which also lists the errors.
         """
         request = upload_request(
             collection_name, operation_unique_id, None, is_model_run, is_normalized
@@ -110,7 +110,7 @@ class Annotations(Group):
             operation_unique_id, json_data_file_path, is_normalized, is_model_run: as in
                 `upload_for_collection`.
             bucket_name: the bucket of images without a ``storageName``; None is the default one.
-            validate, resume, progress: as in `client.upload_modelrun_from_json`, and so are the errors.
+            validate, resume, progress: as in `client.upload_modelrun_from_json`, which also lists the errors.
         """
         request = upload_request(
             None, operation_unique_id, None, is_model_run, is_normalized, "storage_path"
@@ -137,13 +137,13 @@ class Annotations(Group):
         resume: bool = False,
         progress: ProgressChoice = None,
     ) -> UploadReport:
-        """Upload a form v2 file whose images are named as the files of an upload were.
+        """Upload a form v2 file that names images as an earlier upload of files did.
 
         Args:
-            job_id: from the report of `client.files.upload`.
+            job_id: job id from the report of `client.files.upload`.
             operation_unique_id, json_data_file_path, is_normalized, is_model_run: as in
                 `upload_for_collection`.
-            validate, resume, progress: as in `client.upload_modelrun_from_json`, and so are the errors.
+            validate, resume, progress: as in `client.upload_modelrun_from_json`, which also lists the errors.
 
         Raises:
             NotFound: there is no such upload of files; nothing was sent.
@@ -180,9 +180,9 @@ class Annotations(Group):
             shape_type: ``rectangle``, ``polygon`` or ``line``.
             is_normalized: True if coordinates are fractions of the image's size.
             is_model_run: True for a model run, False for ground truth.
-            destination_project_id: an annotation project that the model run is attached to
-                afterwards. Ground truth belongs to a project by its name, the project's id.
-            validate, resume, progress: as in `client.upload_modelrun_from_json`, and so are the errors.
+            destination_project_id: annotation project to attach the model run to afterwards. Ground truth
+                belongs to a project if its name is the project's id.
+            validate, resume, progress: as in `client.upload_modelrun_from_json`, which also lists the errors.
         """
         geometry = check_geometry(shape_type)
         request = upload_request(
@@ -224,11 +224,11 @@ class Annotations(Group):
             collection: the collection; None if the file names images by their unique names.
             run: the run's name; None for the file's name without its extension.
             ground_truth: True for ground truth, False for a model run.
-            strict: refuse what is not read; otherwise it is in the report's ``losses``.
+            strict: fail if some data is not read; otherwise it is listed in the report's ``losses``.
             validate, resume, progress: as in `client.upload_modelrun_from_json`.
 
         Raises:
-            FormatError: it is not such a file, with the location; nothing was sent.
+            FormatError: it is not a file of COCO instances; the message has the location. Nothing was sent.
         """
         path = Path(file_path)
         name = run if run is not None else path.name.partition(".")[0]

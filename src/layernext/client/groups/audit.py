@@ -28,19 +28,20 @@ class Audit(Group):
         """Who did what to which collection, and when; for administrators.
 
         Args:
-            collection: name of a collection; None for all, as for each of these.
-            actor: name of a key or person, or a key.
+            collection: only entries about the collection of this name; None for all, as in the other filters.
+            actor: name of a key or a person, or the id of a key.
             action: the whole phrase, such as ``"delete run"``.
-            since: from this moment on: a `datetime`, or text in ISO 8601; UTC unless it says otherwise.
-            until: before this moment.
-            limit: entries at most; None for all that the stack has kept.
+            since: only entries from this time on: a ``datetime``, or a string in ISO 8601; UTC unless it says
+                otherwise.
+            until: only entries before this time.
+            limit: maximum number of entries; None for all that the stack has kept.
 
         Returns:
             Entries, newest first.
 
         Raises:
             DataError: the limit is not a positive number.
-            InvalidRequest: a moment cannot be read.
+            InvalidRequest: a time cannot be read.
             NotAllowed: the key is not an administrator's.
             NotSupported: the stack speaks only the published protocol.
         """

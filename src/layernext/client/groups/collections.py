@@ -29,7 +29,7 @@ class Collections(Group):
         """The collection of this name, created if missing.
 
         Raises:
-            DataError: the name cannot be a collection's.
+            DataError: the name is not valid for a collection.
         """
         self._connection.require_native("create a collection")
         collection: Collection = self._transport.request_json(
@@ -46,7 +46,7 @@ class Collections(Group):
         """Create a collection if none has this name and kind, and give it metadata.
 
         Args:
-            collection_name: of the collection.
+            collection_name: name of the collection.
             content_type: ``image``, ``video`` or ``other``.
             custom_meta_object: fields; `Tags` is a list of strings.
 
@@ -77,8 +77,9 @@ class Collections(Group):
         """The id of a collection.
 
         Args:
-            collection_name: its name.
-            content_type: ``image``, ``video`` or ``other``: a name can be taken once for each kind.
+            collection_name: name of the collection.
+            content_type: ``image``, ``video`` or ``other``; collections of different types may have the same
+                name.
 
         Raises:
             DataError: the content type is not one of these.
@@ -98,12 +99,12 @@ class Collections(Group):
 
         Args:
             collection_id: the collection's id or name.
-            annotation_type: ``all``, ``human`` or ``machine``; counts only without a list of ids.
+            annotation_type: ``all``, ``human`` or ``machine``; ignored if ``operation_id_list`` is given.
             operation_id_list: names of model runs and ground truths; None means all.
             custom_download_path: target folder; the current directory by default.
-            is_media_include: also bring the collection's files into ``<path>/<collection>/data``,
-                as `client.files.download` does; with a list of runs, or with only human or machine
-                annotations, the files of the images that have such.
+            is_media_include: also download the collection's files into ``<path>/<collection>/data``, as
+                `client.files.download` does. With a list of runs, or with human or machine annotations only,
+                these are the files of images that have such annotations.
 
         Raises:
             NotFound: no such collection.
@@ -172,7 +173,7 @@ class Collections(Group):
 
         Raises:
             NotFound: there is no such collection.
-            DataError: a name cannot be a label's, or is listed twice.
+            DataError: a name is not valid for a label, or is listed twice.
         """
         self._connection.require_native("set classes")
         records = [LabelClass(name=entry) if isinstance(entry, str) else entry for entry in classes]

@@ -53,27 +53,27 @@ class Datasets(Group):
         """Create a dataset from a collection; a job of the stack builds its first version.
 
         Args:
-            dataset_name: a name that no dataset has.
+            dataset_name: name of the new dataset; no other dataset may have it.
             collection_id: id or name of a collection of images.
             split_info: percentages: ``{"train": 70, "validation": 20, "test": 10}``.
-            labels: only annotations with these; None for all.
-            export_types: in which published clients can download it: ``RAW``, ``YOLO Darknet``,
+            labels: only annotations with these labels; None for all.
+            export_types: formats in which published clients can download it: ``RAW``, ``YOLO Darknet``,
                 ``COCO``, ``Pascal VOC``, ``Semantic Segmentation`` (pixels are class numbers).
             query, filter: which images; see `client.items.page`.
             operation_list: names of model runs and ground truths; None for all, empty for none.
-            augmentation_list: more pictures of the images of the train split, as
+            augmentation_list: additional pictures to generate from the train split, as
                 ``{"IMAGE_LEVEL": [{"id": "FLIP_IMAGE", "properties": [{"id": "FLIP_HORIZONTAL",
-                "values": [True]}]}]}`` (docs/datasets.md); None for none. It is not changed.
+                "values": [True]}]}]}`` (docs/datasets.md); None for none. The list itself is not changed.
             seed: random seed of the split.
             stratify: split each label evenly; the rarest label of an image decides.
 
         Returns:
-            The ids of dataset, version and job; `client.jobs.wait` waits for the last.
+            The ids of the dataset, the version and the job; `client.jobs.wait` waits for the job.
 
         Raises:
-            DataError: an argument is wrong, or nothing fits; nothing was created.
+            DataError: an argument is wrong, or nothing matches; nothing was created.
             NotFound: no such collection.
-            Conflict: there is a dataset of this name.
+            Conflict: a dataset of this name already exists.
         """
         body = datasets.dataset_body(
             split_info,
@@ -108,8 +108,8 @@ class Datasets(Group):
         Args:
             dataset_name, split_info, labels, export_types, query, filter, operation_list,
                 augmentation_list, seed, stratify: as in `create`.
-            item_type: ``image``; ``image_collection`` for the images of collections, ``dataset`` for
-                those of datasets, which a query such as ``dataset = docks`` names.
+            item_type: ``image``; ``image_collection`` for the images of collections; ``dataset`` for the
+                images of datasets that the query names, such as ``dataset = docks``.
 
         Raises:
             DataError, Conflict: as in `create`.
@@ -143,14 +143,14 @@ class Datasets(Group):
         seed: int = 0,
         stratify: bool = False,
     ) -> VersionReport:
-        """Create the version after another one; images keep the split that they have in it.
+        """Create the version after an earlier one; images keep the split that they have in that one.
 
         Args:
             version_id: the earlier version.
             collection_id, split_info, labels, export_types, query, filter, operation_list,
                 augmentation_list, seed, stratify: as in `create`.
-            is_new_version_required: makes no difference with our stacks: a version never changes,
-                so there is always a new one.
+            is_new_version_required: no effect with our stacks: a version never changes, so every call creates
+                a new one.
 
         Raises:
             DataError, NotFound: as in `create`.
@@ -186,7 +186,7 @@ class Datasets(Group):
         seed: int = 0,
         stratify: bool = False,
     ) -> VersionReport:
-        """Create the version after another one from images of any collection.
+        """Create the version after an earlier one, from images of any collection.
 
         Args:
             version_id, split_info, labels, export_types, query, filter, is_new_version_required,
@@ -226,7 +226,7 @@ class Datasets(Group):
         return Done(message="")
 
     def get_version(self, version_id: str) -> DatasetVersion:
-        """A version: how it was made, and what it holds.
+        """A version: how it was created, and what it contains.
 
         Args:
             version_id: the version.
@@ -266,21 +266,21 @@ class Datasets(Group):
         parallel: int = DOWNLOADS,
         progress: ProgressChoice = None,
     ) -> FileDownloadReport:
-        """Download a version into ``<path>/<dataset>-<version>``; again it fetches what is missing.
+        """Download a version into ``<path>/<dataset>-<version>``; a repeated call downloads what is missing.
 
         Args:
             version_id: the version.
-            export_type: one of those that it was made for.
+            export_type: one of the version's export types.
             custom_download_path: target folder; the current directory by default.
             is_media_include: False for the annotations alone.
-            parallel: files at a time.
+            parallel: number of files to download at a time.
             progress: as in `client.upload_modelrun_from_json`.
 
         Raises:
             NotFound: there is no such version.
-            InvalidRequest: it was not made for this type.
-            Conflict: it is not ready.
-            DownloadIncomplete: it ended early; its report says what arrived.
+            InvalidRequest: the version does not have this export type.
+            Conflict: the version is not ready.
+            DownloadIncomplete: the download ended early; the error's report says what arrived.
         """
         pages = downloads.version_pages(version_id, export_type)
         folder = Path(custom_download_path or ".")
@@ -303,15 +303,15 @@ class Datasets(Group):
 
         Args:
             version_id: the version.
-            target: file or folder, which appears only when it is whole.
-            format: one of those of `layernext.convert`.
-            split: only this one; None for all. YOLO, VOC, masks, CVAT, CSV and Parquet say of each
-                image in which split it is.
+            target: file or folder, which appears only once it is complete.
+            format: a format that `layernext.convert` writes.
+            split: only this split; None for all. YOLO, VOC, masks, CVAT, CSV and Parquet record the split of
+                each image.
             overwrite, strict, label_rules, progress: as in `client.runs.export`.
 
         Raises:
             NotFound: there is no such version.
-            Conflict: it is not ready.
+            Conflict: the version is not ready.
             ConfigurationError, DataError: as in `client.runs.export`.
         """
         version = check_text(version_id, "version_id", "a version")

@@ -16,7 +16,7 @@ from layernext.wire import native, published
 
 
 class Embeddings(Group):
-    """Vectors that models made of images: stored, returned, searched."""
+    """Vectors that models computed from images: store, get and search them."""
 
     def insert(
         self,
@@ -24,15 +24,15 @@ class Embeddings(Group):
         model_name: str,
         vector_dimension: Sequence[int],
     ) -> EmbeddingReport:
-        """Store vectors of any number of images, 100 in a request; existing vectors are replaced.
+        """Store vectors of any number of images, 100 per request; existing vectors are replaced.
 
         Args:
             embedding_list: ``dict(uniqueName="yard_1.jpg", embeddings=[0.1, …])`` for each image.
-            model_name: which model made them.
-            vector_dimension: how many numbers each has, in a list: ``[512]``.
+            model_name: name of the model that computed them.
+            vector_dimension: number of values in each vector, in a list: ``[512]``.
 
         Returns:
-            What was stored, and the names that no image has.
+            What was stored, and the names that match no image.
 
         Raises:
             DataError: an entry is wrong, with its location; nothing was sent.
@@ -58,7 +58,7 @@ class Embeddings(Group):
 
         Args:
             embedding_list, model_name, vector_dimension: as in `insert`.
-            session_id: of a job of your own that this belongs to.
+            session_id: session id of a job of your own that this call belongs to.
 
         Raises:
             DataError: an entry is wrong, or there are more than 100; nothing was sent.
@@ -77,8 +77,8 @@ class Embeddings(Group):
         """The vectors of images; images without one are left out.
 
         Args:
-            unique_names: of the images, any number.
-            model_name: which model's.
+            unique_names: unique names of any number of images.
+            model_name: name of the model.
 
         Raises:
             NotFound: nothing was ever stored for this model.
@@ -102,20 +102,20 @@ class Embeddings(Group):
         metric: Literal["cosine", "dot", "l2"] = "cosine",
         collection: str | None = None,
     ) -> list[SimilarImage]:
-        """The images whose vectors are nearest to one, nearest first; every vector is compared.
+        """The images whose vectors are nearest to a given one, nearest first; every vector is compared.
 
         Args:
-            model_name: whose vectors.
+            model_name: name of the model that computed the vectors.
             unique_name: find images similar to this one; the result does not contain it.
-            vector: or the vector to be near to.
-            count: how many images.
+            vector: find images near this vector, instead of ``unique_name``.
+            count: number of images to return.
             metric: ``cosine``, ``dot`` or ``l2``.
-            collection: search only this one, by name or id.
+            collection: search only this collection, by name or id.
 
         Raises:
             ConfigurationError: both an image and a vector are given, or neither.
             NotFound: no such model, image or collection.
-            DataError: the vector has another dimension than the model's.
+            DataError: the vector's dimension is not that of the model.
         """
         if (unique_name is None) == (vector is None):
             raise ConfigurationError("pass either unique_name or vector")

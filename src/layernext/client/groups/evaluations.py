@@ -33,7 +33,7 @@ _LONGEST_WAIT_S = 2.0
 
 
 class Evaluations(Group):
-    """Evaluations: computed by the stack, kept with the run, never stale without saying so."""
+    """Evaluations, computed by the stack and kept with the run; each says whether it is current."""
 
     def start(
         self,
@@ -50,7 +50,7 @@ class Evaluations(Group):
         again: bool = False,
         **options: Any,
     ) -> EvaluationInfo:
-        """The same as `client.evaluate`, without waiting; `wait` waits for it.
+        """Start an evaluation as `client.evaluate` does, without waiting for the result; see `wait`.
 
         Args:
             run, ground_truth, collection, dataset_version, split, geometry, run_mode, truth_mode,
@@ -90,15 +90,15 @@ class Evaluations(Group):
         """Wait until the stack has computed an evaluation.
 
         Args:
-            info: from `start`.
-            timeout_s: seconds to wait at most; None waits without a limit.
+            info: the evaluation, as `start` returned it.
+            timeout_s: maximum time to wait in seconds; None means no limit.
             progress: as in `client.upload_modelrun_from_json`; counts to 100.
 
         Returns:
             The evaluation as it is now; `get` has its numbers.
 
         Raises:
-            JobFailed: the stack could not compute it; says why.
+            JobFailed: the stack could not compute it; the message says why.
             RequestTimeout: it took too long; the stack continues.
         """
         percent = 0
@@ -130,7 +130,7 @@ class Evaluations(Group):
         """An evaluation with its numbers, tables and curves.
 
         Args:
-            evaluation_id: from `list`, or ``evaluation.info.id``.
+            evaluation_id: id from `list`, or ``evaluation.info.id``.
 
         Raises:
             NotFound: no evaluation has this id.
@@ -142,7 +142,7 @@ class Evaluations(Group):
         return evaluation
 
     def info(self, evaluation_id: str) -> EvaluationInfo:
-        """What an evaluation compares, how far it is, and whether it is current.
+        """What an evaluation compares, its progress, and whether it is current.
 
         Args:
             evaluation_id: as in `get`.
@@ -156,7 +156,7 @@ class Evaluations(Group):
         return info
 
     def delete(self, evaluation_id: str) -> None:
-        """Delete an evaluation; if it is being computed, that ends.
+        """Delete an evaluation; a running computation is canceled.
 
         Args:
             evaluation_id: as in `get`.
@@ -181,12 +181,12 @@ class Evaluations(Group):
             evaluation: the evaluation, or its id.
             order: ``worst``, ``best``, ``false_positives``, ``missed``, ``mislabelled``,
                 ``true_positives``, ``truths``, ``annotations``, ``similarity`` or ``image``.
-            query: only images that this finds; see docs/queries.md.
+            query: only images that match this query; see docs/queries.md.
 
         Raises:
             NotFound: there is no such evaluation.
             Conflict: it has not been computed yet.
-            DataError: the query is wrong; says where.
+            DataError: the query is wrong; the message says where.
         """
         path = native.tallies_path(_id_of(evaluation))
         yield from self._tallies(path, order=order, query=query)
@@ -197,11 +197,12 @@ class Evaluations(Group):
         truth: str | None,
         run: str | None,
     ) -> Iterator[StoredTally]:
-        """Images behind a cell of the confusion matrix, those with most of it first.
+        """Images behind a cell of the confusion matrix, those that contribute most first.
 
         Args:
             evaluation: the evaluation, or its id.
-            truth: label of the truth; None for the background: the run found what does not exist.
+            truth: label of the truth; None for the background: the run detected something that does not
+                exist.
             run: label that the run gave; None for the background: the run missed it.
 
         Raises:
@@ -226,9 +227,9 @@ class Evaluations(Group):
 
         Args:
             image: id or unique name.
-            evaluation: gives run, ground truth, settings and the usual confidence; or else
-            run, ground_truth: names, with
-            confidence: annotations below are left out.
+            evaluation: evaluation that the run, ground truth, settings and default confidence are taken from.
+            run, ground_truth: names of the two, if no evaluation is given.
+            confidence: annotations with a lower confidence are left out; None for that of the evaluation.
             geometry, match_threshold: as in the settings of an evaluation.
 
         Raises:
@@ -264,13 +265,13 @@ class Evaluations(Group):
         `client.compare` evaluates two runs and compares them.
 
         Args:
-            info_a, info_b: of the evaluations; differences are b minus a.
+            info_a, info_b: the evaluations; differences are b minus a.
             resamples, seed, level, image_limit: as in `client.compare`.
-            timeout_s: seconds to wait at most; None waits without a limit.
+            timeout_s: maximum time to wait in seconds; None means no limit.
 
         Raises:
             NotFound: there is no such evaluation.
-            Conflict: annotations changed in between.
+            Conflict: annotations changed in the meantime.
             JobFailed, RequestTimeout: as in `client.jobs.wait`.
         """
         request = native.CompareRequest(

@@ -21,7 +21,7 @@ from layernext.wire import native
 
 
 class Exports(Group):
-    """Exports that the stack makes as jobs; `client.runs.export` writes one here."""
+    """Exports that the stack writes as jobs; `client.runs.export` writes a file on this machine."""
 
     def start(
         self,
@@ -37,14 +37,14 @@ class Exports(Group):
     ) -> Export:
         """Let the stack write a run or a dataset version in another format, as a job.
 
-        The result is one file, a folder packed as zip; `download` gets it for 7 days. Every call
-        starts another export.
+        The result is one file, a zip archive if the format needs a folder. It can be downloaded for 7 days.
+        Every call starts another export.
 
         Args:
-            format: one of those of `layernext.convert`, without ``coco-results``.
-            collection: by name or id, with `run`; or else `dataset_version`.
+            format: a format that `layernext.convert` writes, except ``coco-results``.
+            collection: name or id of the collection of ``run``, unless ``dataset_version`` is given.
             run: name of the model run or ground truth.
-            ground_truth: True or False if both a ground truth and a model run have this name.
+            ground_truth: True for the ground truth, False for the model run, if both have this name.
             dataset_version: id of a version.
             split: only this one of the version; None for all.
             strict: let the job fail at what the format cannot hold.
@@ -54,9 +54,10 @@ class Exports(Group):
             The export; `client.jobs.wait` with its ``job_id`` waits for it.
 
         Raises:
-            DataError: there is no such format, or not exactly one of the two is named.
+            DataError: there is no such format, or not exactly one of ``run`` and ``dataset_version`` is
+                given.
             NotFound: no such collection, run or version.
-            Conflict: the name is a model run's and a ground truth's, or the version is not ready.
+            Conflict: a model run and a ground truth have this name, or the version is not ready.
         """
         self._connection.require_native("export in the background")
         body = native.ExportRequest(
@@ -75,7 +76,7 @@ class Exports(Group):
         return export
 
     def get(self, export_id: str) -> Export:
-        """An export: how far it is, and what it has.
+        """An export: its status, and what it contains.
 
         Args:
             export_id: the export's id.
@@ -120,7 +121,7 @@ class Exports(Group):
         Raises:
             NotFound: no export has this id, or it has expired.
             Conflict: it is not ready yet, or has failed.
-            DownloadIncomplete: it ended early; its report says what arrived.
+            DownloadIncomplete: the download ended early; the error's report says what arrived.
         """
         export = self.get(export_id)
         if export.url is None:

@@ -42,7 +42,7 @@ MAX_PARALLEL = 64
 
 
 class Files(Group):
-    """Folders of images, videos and other files, up and down."""
+    """Uploads and downloads of images, videos and other files."""
 
     def upload(
         self,
@@ -65,8 +65,8 @@ class Files(Group):
         """Upload files to a collection, which is created if it is missing.
 
         The bytes of every file are checked before anything is sent. A file that the collection already
-        has is skipped. A file with the name of another one, but with other content, fails, and the
-        collection is unchanged. Repeating an interrupted call sends only what is missing: whole files,
+        has is skipped. A file with the name of an existing one but different content fails, and the existing
+        one is kept. Repeating an interrupted call sends only what is missing: whole files,
         or parts of files of more than 100 MiB.
 
         Args:
@@ -77,17 +77,17 @@ class Files(Group):
                 ``other`` (anything).
             collection_name: the collection.
             meta_data_object: metadata for every file; ``Tags`` is a list of strings.
-            meta_data_override: also set it for files that the collection already has.
-            metadata_file_path: JSON file with metadata for single files.
-            storage_prefix_path: folder in storage, of a new collection.
+            meta_data_override: also set this metadata for files that the collection already has.
+            metadata_file_path: JSON file with metadata for individual files.
+            storage_prefix_path: folder in storage for a new collection.
             annotation_data: annotations of the files: ``json_data_file_path``,
                 ``operation_unique_id``, ``is_normalized``, ``is_model_run``, and for a form v1 file
                 ``shape_type``. A string here is `application_code`, as in 1.1.1.
             json_file_path: what 1.1.1 calls `metadata_file_path`.
             application_code: a mark on a new collection.
             patterns: only files of a folder whose name or relative path matches one of these.
-            parallel: files, or parts of files, in flight.
-            on_error: ``raise`` if a file fails, or only ``report`` it.
+            parallel: number of files, or parts of files, to transfer at a time.
+            on_error: ``raise`` an error if a file fails, or only ``report`` it.
             progress: None shows a bar on a terminal; True, False or a callable override that.
 
         Returns:
@@ -155,7 +155,7 @@ class Files(Group):
         return files.upload_status(self._transport, _collection_name(collection_name))
 
     def url(self, file_key: str) -> FileUrl:
-        """A URL of a file, good for an hour or more.
+        """A URL of a file, valid for at least an hour.
 
         Args:
             file_key: the file's unique name, or its path in storage.
@@ -179,25 +179,26 @@ class Files(Group):
     ) -> FileDownloadReport:
         """Bring a folder up to date with the files of a collection.
 
-        Files are called as in the collection, slashes making folders; characters that some system
-        has in no name are written as ``%3A``, and nothing is ever written outside of the folder. Each file
-        appears when it is whole and verified. A second call fetches what is missing or changed; a file
-        that was changed here is fetched again. ``.layernext`` in the folder has what is on its way.
+        Files have the same names as in the collection; slashes in names become subfolders. Characters that
+        some systems do not allow in names are written in the form ``%3A``, and nothing is ever written
+        outside the folder. Each file appears only once it is complete and verified. A second call downloads
+        what is missing or has changed; a file that was changed locally is downloaded again. Incomplete
+        downloads are in the subfolder ``.layernext``.
 
         Args:
             collection: the collection's name or id.
             folder: created if missing.
-            query: only files that fit, in the stack's query language.
-            delete: remove files that earlier calls brought from this collection and that are gone
-                from it, or do not fit `query`; never one that was changed here or came otherwise.
-            content_type: ``image``, ``video`` or ``other``, where collections of several kinds have
-                this name; None takes the first of these that there is.
-            parallel: files in flight.
-            on_error: ``raise`` if a file fails, or ``report`` it only.
+            query: only files that match this query; see docs/queries.md.
+            delete: remove files that earlier calls downloaded from this collection and that are no longer in
+                it or do not match ``query``; never a file that was changed locally or has another origin.
+            content_type: ``image``, ``video`` or ``other``, if collections of several types have this name;
+                None takes the first of these that exists.
+            parallel: number of files to download at a time.
+            on_error: ``raise`` an error if a file fails, or only ``report`` it.
             progress: None shows a bar on a terminal; True, False or a callable override that.
 
         Returns:
-            What became of each file.
+            The result of each file.
 
         Raises:
             NotFound: no such collection.
@@ -237,22 +238,22 @@ class Files(Group):
     ) -> FileDownloadReport:
         """Download a page of a collection's files into one folder, by their unique names.
 
-        `download` brings all of them, and keeps sub-folders.
+        `download` gets all files, and keeps subfolders.
 
         Args:
             collection_id: the collection's id or name.
             custom_download_path: the folder; the current one by default.
             page_index: pages count from 0.
             page_size: files in a page, at most 1,000.
-            query: only files that fit, in the stack's query language.
+            query: only files that match this query; see docs/queries.md.
             metalake_filter: ``annotation_types`` (``human``, ``machine``, ``raw``), ``from_date``,
                 ``to_date``.
             sort_order: ``sort_by_field`` (``date_modified``, ``date_created``, ``name``, ``size``,
                 ``video_index``) and ``sort_order`` (``ASC``, ``DESC``).
-            parallel, on_error, progress: as in `download`, and so are the errors.
+            parallel, on_error, progress: as in `download`, which also lists the errors.
 
         Returns:
-            What became of each file. Behind the last page ``["is_success"]`` is False and
+            The result of each file. After the last page ``["is_success"]`` is False and
             ``["message"]`` says ``No more pages to download``.
         """
         _check_options(parallel, on_error)
@@ -284,7 +285,7 @@ class Files(Group):
             item_type: ``image``, ``video`` or ``other``.
             custom_download_path, page_index, page_size, query, metalake_filter, sort_order: as in
                 `download_page`.
-            parallel, on_error, progress: as in `download`, and so are the errors.
+            parallel, on_error, progress: as in `download`, which also lists the errors.
 
         Returns:
             As `download_page`.
@@ -377,16 +378,16 @@ class Files(Group):
         return jobs.job_state(self._transport, started.job_id)[0]
 
     def match(self, collection: str, names: Iterable[str]) -> dict[str, NameMatch]:
-        """Which image of a collection each name of another tool means, and why; changes nothing.
+        """Which image of a collection each name from another tool matches, and why; changes nothing.
 
         This is what `client.upload_modelrun` does with ``SourceOptions(match_names=True)``.
 
         Args:
             collection: id or name.
-            names: of images, as another tool writes them.
+            names: names of images, as another tool writes them.
 
         Returns:
-            For each name the image, the rule that fits, and the candidates if several images fit.
+            For each name, the image, the rule that matches, and the candidates if several images match.
 
         Raises:
             NotFound: there is no such collection.

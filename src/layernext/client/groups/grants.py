@@ -10,10 +10,10 @@ from layernext.wire import native
 
 
 class Grants(Group):
-    """What users may do in single collections, in addition to their role."""
+    """What users may do in individual collections, in addition to their role."""
 
     def add(self, collection: str, user: str, role: GrantRole) -> Grant:
-        """Let a user do something in a collection; replaces an earlier grant.
+        """Grant a user a role in a collection; replaces an earlier grant.
 
         Args:
             collection: name or id.
@@ -29,7 +29,7 @@ class Grants(Group):
         return grant
 
     def remove(self, collection: str, user: str) -> bool:
-        """Revoke what was granted to a user in a collection; False if that was nothing.
+        """Revoke a user's role in a collection; False if there was none.
 
         Raises:
             NotFound: there is no such collection or user.

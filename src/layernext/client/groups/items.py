@@ -1,4 +1,4 @@
-"""Images, videos and other files, and what the stack says of them."""
+"""Images, videos and other files, with their details."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from layernext.wire.published import wire_fields
 
 
 class Items(Group):
-    """Images, videos and other files, and what the stack says of them."""
+    """Images, videos and other files, with their details."""
 
     def iter(
         self,
@@ -29,12 +29,12 @@ class Items(Group):
         """The images and other files that a query finds, with all details, streamed.
 
         Args:
-            collection: by name or id; None for all.
+            collection: name or id of the collection; None for all.
             query: see docs/queries.md; empty finds everything.
             content_type: only these; None for all.
             sort: ``run.f1``, ``run.false_positives``, ``run.missed``, ``run.mislabelled`` or
-                ``run.true_positives`` of the run that the query names, with ``-`` before it for the
-                highest first; None for the order they came.
+                ``run.true_positives`` of the run that the query names, with a leading ``-`` for the highest
+                first; None for the order in which they were added.
 
         Raises:
             DataError: the query is wrong, with the column; or it needs an evaluation that does not exist.
@@ -67,7 +67,7 @@ class Items(Group):
             item_type: ``image``, ``video``, ``other``, or one of the collections' types.
             query: see docs/queries.md.
             filter: ``{"annotation_types": ["human"], "from_date": "2026-01-01", "to_date": …}``.
-            page_index, page_size: which page, from 0, of at most 1,000 files.
+            page_index, page_size: number of the page, from 0, and files per page, at most 1,000.
             sort_order: ``{"sort_by_field": "date_created", "sort_order": "ASC"}``.
 
         Returns:
@@ -132,7 +132,7 @@ class Items(Group):
         """``id``, ``name``, ``uniqueName`` and ``url`` of a file, and the requested fields.
 
         Args:
-            unique_name: of the file.
+            unique_name: unique name of the file.
             fields_filter: the fields to return, as a dictionary from name to True:
                 ``fileSize``, ``resolution``, ``frameCount``,
                 ``frameRate``, ``storagePath``, ``bucketName``, ``Tags``, ``createdAt``, ``updatedAt``,
@@ -145,7 +145,7 @@ class Items(Group):
 
     @staticmethod
     def sort_fields() -> builtins.list[str]:
-        """What `sort_by_field` can be."""
+        """The values that ``sort_by_field`` can have."""
         return list(published.SORT_FIELDS)
 
     def statistics(self) -> dict[str, Any]:
@@ -161,9 +161,9 @@ class Items(Group):
         content_type: Literal["image", "video", "other"] | None = None,
         sort: str | None = None,
     ) -> builtins.list[Item]:
-        """The same as `iter`, all at once.
+        """The same as `iter`, as a list.
 
         Args:
-            collection, query, content_type, sort: as in `iter`, and so are the errors.
+            collection, query, content_type, sort: as in `iter`, which also lists the errors.
         """
         return list(self.iter(collection, query=query, content_type=content_type, sort=sort))

@@ -23,14 +23,14 @@ class Jobs(Group):
         """Wait until a job has ended, asking at growing intervals of up to 10 s.
 
         Args:
-            job_id: from an upload's report, for example.
-            timeout_s: seconds to wait at most; None waits without a limit.
+            job_id: id of the job, from an upload's report, for example.
+            timeout_s: maximum time to wait in seconds; None means no limit.
 
         Returns:
             The job; ``["is_success"]`` and ``["job_status"]`` work as in the published client.
 
         Raises:
-            DataError: no job is named; an upload by the published protocol has none.
+            DataError: no job is named; an upload with the published protocol has none.
             JobFailed: it failed, or there is no such job.
             RequestTimeout: it has not ended in time.
         """
@@ -60,18 +60,18 @@ class Jobs(Group):
         status: int,
         job_detail: Mapping[str, Any] | None = None,
     ) -> Job:
-        """Tell the stack how far a job of your own is; the first call creates it.
+        """Report the progress of a job of your own; the first call creates the job.
 
         Args:
             session_id: the same in all calls about one job.
             job_name: display name.
-            job_type: 14 to 17 embeddings and analysis, -1 any other.
+            job_type: 14 to 17 for embeddings and analysis, -1 for any other.
             progress: 0 to 100.
-            status: 1 in progress, 2 completed, 3 queued, 4 failed.
+            status: 1 for in progress, 2 for completed, 3 for queued, 4 for failed.
             job_detail: stored with the job, unchanged.
 
         Raises:
-            DataError: one of the numbers is not one of these.
+            DataError: one of the numbers is not allowed.
         """
         return jobs.update_job(
             self._transport, session_id, job_name, job_type, progress, status, job_detail

@@ -31,17 +31,17 @@ class Metadata(Group):
     ) -> MetadataNames:
         """Declare metadata fields and tags, for a stack that accepts only declared ones.
 
-        Repeating it changes nothing. Other stacks keep the names, and take any.
+        Repeating the call changes nothing. Other stacks store the declarations, but accept any name.
 
         Args:
             fields, tags: their names.
-            withdraw: undo it for these; existing metadata stays.
+            withdraw: withdraw these declarations instead; existing metadata stays.
 
         Returns:
-            All that are declared now.
+            All fields and tags that are declared now.
 
         Raises:
-            DataError: a name cannot be one.
+            DataError: a name is not valid.
             NotAllowed: the key does not have the role admin.
         """
         self._connection.require_native("declare metadata names")
@@ -57,15 +57,15 @@ class Metadata(Group):
         content_type: str | os.PathLike[str] | Mapping[str, Any] = "image",
         json_data_file_path: MetadataSource | None = None,
     ) -> MetadataReport:
-        """Give files of a collection metadata; fields under other names stay.
+        """Set metadata of files in a collection; their other fields stay.
 
-        The whole file is checked before anything is sent; each thousand files are changed together,
-        and repeating the call changes nothing.
+        The whole file is checked before anything is sent; files are changed 1,000 at a time, and repeating
+        the call changes nothing.
 
         Args:
-            collection_name: of the collection; the file names are those in it.
-            content_type: ``image``, ``video`` or ``other``; in a call with two arguments it is the
-                JSON file of images, as in 1.0.15.
+            collection_name: name of the collection, in which the files have the given names.
+            content_type: ``image``, ``video`` or ``other``; in a call with two arguments, this is the JSON
+                file, for images, as in 1.0.15.
             json_data_file_path: a JSON file, or its content as a dictionary.
 
         Raises:
@@ -86,7 +86,7 @@ class Metadata(Group):
         json_data_file_path: MetadataSource | None = None,
         json_data: Mapping[str, Any] | None = None,
     ) -> MetadataReport:
-        """Give files metadata that are named by their unique names; see `upload`.
+        """Set metadata of files by their unique names; see `upload`.
 
         Args:
             json_data_file_path: a JSON file, or its content as a dictionary.
@@ -103,7 +103,7 @@ class Metadata(Group):
     def upload_by_storage_path(
         self, json_data_file_path: MetadataSource, bucket_name: str | None = None
     ) -> MetadataReport:
-        """Give files metadata that are named by their paths in storage.
+        """Set metadata of files by their paths in storage.
 
         Args:
             json_data_file_path: as in `upload`.
@@ -117,10 +117,10 @@ class Metadata(Group):
         return metadata.send_for_files(self._transport, entries, bucket=bucket)
 
     def upload_by_job(self, job_id: str, json_data_file_path: MetadataSource) -> MetadataReport:
-        """Give files metadata that came with one upload and are named as in it.
+        """Set metadata of the files of one upload, by their names in that upload.
 
         Args:
-            job_id: from the upload's report.
+            job_id: job id from the upload's report.
             json_data_file_path: as in `upload`.
 
         Raises:
@@ -137,10 +137,10 @@ class Metadata(Group):
         metadata_obj: Mapping[str, Any],
         is_apply_to_all_files: bool = True,
     ) -> MetadataReport:
-        """Give a collection metadata, and every file in it, too, unless told otherwise.
+        """Set metadata of a collection and, by default, of every file in it.
 
         Args:
-            collection_name: of the collection.
+            collection_name: name of the collection.
             content_type: ``image``, ``video`` or ``other``.
             metadata_obj: fields; `Tags` is a list of strings.
             is_apply_to_all_files: False for the collection alone.

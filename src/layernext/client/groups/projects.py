@@ -29,7 +29,7 @@ PARALLEL = 8
 
 
 class Projects(Group):
-    """Images that people annotate, cut into tasks."""
+    """Images that people annotate, divided into tasks."""
 
     def create(
         self,
@@ -43,19 +43,19 @@ class Projects(Group):
         send_email: bool = False,
         default_shape_type: str = "rectangle",
     ) -> ProjectReport:
-        """Create a project of a collection's images, cut into tasks.
+        """Create a project from a collection's images, divided into tasks.
 
         Args:
             project_name: display name.
             collection_id: id or name of a collection of images or videos.
-            query, filter: which of them; see `client.items.page`.
+            query, filter: which of the files; see `client.items.page`.
             fps: no effect with our stacks: a video is one item.
             frames_per_task: images in a task.
-            assign_to_all, send_email: no effect with our stacks, which know no annotators.
+            assign_to_all, send_email: no effect with our stacks, which do not manage annotators.
             default_shape_type: ``rectangle``, ``polygon`` or ``line``.
 
         Raises:
-            DataError: an argument is wrong, or nothing fits; nothing was created.
+            DataError: an argument is wrong, or nothing matches; nothing was created.
             NotFound: no such collection.
         """
         fields = projects.task_fields(
@@ -77,7 +77,7 @@ class Projects(Group):
         send_email: bool = False,
         default_shape_type: str = "rectangle",
     ) -> ProjectReport:
-        """Create a project of images of any collection.
+        """Create a project from images of any collection.
 
         Args:
             project_name, fps, frames_per_task, assign_to_all, send_email, default_shape_type: as in
@@ -86,7 +86,7 @@ class Projects(Group):
             content_type: ``image`` or ``video``.
 
         Raises:
-            DataError: an argument is wrong, or nothing fits; nothing was created.
+            DataError: an argument is wrong, or nothing matches; nothing was created.
         """
         fields = projects.task_fields(
             fps, frames_per_task, assign_to_all, send_email, default_shape_type
@@ -109,7 +109,7 @@ class Projects(Group):
         send_email: bool = False,
         default_shape_type: str = "rectangle",
     ) -> ProjectReport:
-        """Add a collection's images to a project, in tasks of their own; those in it are skipped.
+        """Add a collection's images to a project, in new tasks; images that it already has are skipped.
 
         Args:
             project_id: the project.
@@ -117,7 +117,7 @@ class Projects(Group):
                 default_shape_type: as in `create`.
 
         Raises:
-            DataError: an argument is wrong, or nothing fits.
+            DataError: an argument is wrong, or nothing matches.
             NotFound: no such project or collection.
         """
         fields = projects.task_fields(
@@ -139,7 +139,7 @@ class Projects(Group):
         send_email: bool = False,
         default_shape_type: str = "rectangle",
     ) -> ProjectReport:
-        """Add images of any collection to a project; those in it are skipped.
+        """Add images of any collection to a project; images that it already has are skipped.
 
         Args:
             project_id: the project.
@@ -157,7 +157,7 @@ class Projects(Group):
         return projects.fill_project(self._transport, project, None, selection, fields)
 
     def delete(self, project_id: str) -> Done:
-        """Delete a project; its images and what was annotated stay.
+        """Delete a project; its images and their annotations stay.
 
         Args:
             project_id: the project.
@@ -195,7 +195,7 @@ class Projects(Group):
         return projects.change_labels(self._transport, _checked(project_id), remove=remove_list)
 
     def set_label_group(self, project_id: str, group_id: str) -> Done:
-        """Give a project a group of labels; replaces its earlier group.
+        """Assign a group of labels to a project; replaces its earlier group.
 
         Args:
             project_id: the project.
@@ -208,14 +208,14 @@ class Projects(Group):
         return projects.set_label_group(self._transport, _checked(project_id), group)
 
     def attach_runs(self, project_id: str, operation_id_array: Sequence[str]) -> Done:
-        """Attach model runs to a project, for annotators to begin from: all of them, or none.
+        """Attach model runs to a project, for annotators to start from: all of the runs, or none.
 
         Args:
             project_id: the project.
             operation_id_array: names of model runs; at least one.
 
         Raises:
-            DataError: there are none, or one of them does not exist.
+            DataError: no run is given, or one of them does not exist.
             NotFound: there is no such project.
         """
         if isinstance(operation_id_array, str) or not operation_id_array:
@@ -270,12 +270,12 @@ class Projects(Group):
         return tasks
 
     def set_task_status(self, project_id: str, tasks: int | Sequence[int], status: str) -> Project:
-        """Put tasks into a state; any may follow any other.
+        """Set the state of tasks; any state may follow any other.
 
         Args:
             project_id: the project.
-            tasks: number of the task, or several.
-            status: one of those of `Task`.
+            tasks: number of a task, or several numbers.
+            status: one of the states of `Task`.
 
         Raises:
             DataError: there is no such state.
@@ -315,7 +315,7 @@ class Projects(Group):
 
         Raises:
             NotFound: there is no such project.
-            DownloadIncomplete: it ended early; its report says what arrived.
+            DownloadIncomplete: the download ended early; the error's report says what arrived.
         """
         pages = downloads.project_pages(
             project_id_list, task_status_list, is_annotated_only=is_annotated_only
@@ -334,13 +334,13 @@ class Projects(Group):
         with_predictions: bool = False,
         overwrite: bool = False,
     ) -> ConversionReport:
-        """Hand a project over to a drawing tool, as its file format.
+        """Write a project as a file for an annotation tool.
 
         Args:
             project_id: the project.
-            path: the file, which appears only when it is whole.
+            path: the file, which appears only once it is complete.
             format: ``cvat`` (XML for images 1.1) or ``label-studio`` (JSON tasks).
-            with_predictions: for Label Studio: write the shapes as predictions to begin from.
+            with_predictions: for Label Studio: write the shapes as predictions to start from.
             overwrite: replace an existing target.
 
         Raises:
@@ -365,17 +365,17 @@ class Projects(Group):
         *,
         progress: ProgressChoice = None,
     ) -> UploadReport:
-        """Upload what people drew in a drawing tool, as the project's ground truth.
+        """Upload annotations from an annotation tool as the project's ground truth.
 
         Args:
             project_id: the project.
-            collection: where the images are, which the file calls by their names.
+            collection: collection of the images that the file names.
             path: the file.
             format: ``cvat`` or ``label-studio``.
             progress: as in `client.upload_modelrun_from_json`.
 
         Raises:
-            FormatError: it is not such a file, with the location.
+            FormatError: the file does not have this format; the message has the location.
             NotFound: there is no such project.
         """
         project = _checked(project_id)

@@ -35,14 +35,14 @@ class Runs(Group):
     """Model runs and ground truths. `client.upload_modelrun` uploads one."""
 
     def delete(self, collection_id: str, model_run_id: str) -> RemoveReport:
-        """Remove a run's annotations, model run and ground truth, from a collection.
+        """Remove a run's annotations from a collection: the model run and the ground truth of this name.
 
         Args:
             collection_id: the collection's id or name.
             model_run_id: the run's name.
 
         Raises:
-            DataError: no collection is named; nothing is ever removed from all of them at once.
+            DataError: no collection is named; a run is never removed from all collections at once.
             NotFound: no such collection.
         """
         name: Any = collection_id
@@ -55,15 +55,15 @@ class Runs(Group):
     def statistics(
         self, collection: str, run: str, *, mode: Mode | None = None, timeout_s: float | None = None
     ) -> RunStatistics:
-        """What the annotations of a run are like: labels, confidences, numbers, sizes.
+        """Statistics of a run's annotations: labels, confidences, counts and sizes.
 
-        Waits while the stack counts them, which it does once for each state of the run.
+        Waits until the stack has counted them, which it does again only after the run has changed.
 
         Args:
             collection: id or name.
             run: name of the model run or ground truth.
-            mode: ``machine`` or ``human``, where both have the name.
-            timeout_s: seconds to wait at most; None waits without a limit.
+            mode: ``machine`` or ``human``, if a model run and a ground truth have this name.
+            timeout_s: maximum time to wait in seconds; None means no limit.
 
         Raises:
             NotFound: no such collection, or no such run in it.
@@ -97,15 +97,15 @@ class Runs(Group):
         """Write a run of a collection in another format, streamed.
 
         Args:
-            collection: by name or id.
+            collection: name or id of the collection.
             run: name of the model run or ground truth.
-            target: file or folder, which appears only when it is whole.
-            format: one of those of `layernext.convert`.
-            ground_truth: True or False if both a ground truth and a model run have this name.
+            target: file or folder, which appears only once it is complete.
+            format: a format that `layernext.convert` writes.
+            ground_truth: True for the ground truth, False for the model run, if both have this name.
             overwrite: replace an existing target.
-            strict: refuse what the format cannot hold.
-            instances: for COCO results: the file of instances whose numbers they take.
-            label_rules: what becomes of labels, and the order of the classes.
+            strict: fail if the format cannot hold all data.
+            instances: for COCO results: the COCO file that defines the ids.
+            label_rules: how to select, rename and order labels.
             progress: as in `client.upload_modelrun_from_json`.
 
         Returns:
@@ -114,8 +114,8 @@ class Runs(Group):
         Raises:
             NotFound: no such collection or run.
             ConfigurationError: no such format, or the target exists already.
-            DataError: the format needs the sizes of images that the stack does not know yet, or
-                with `strict` it cannot hold something.
+            DataError: the format needs image sizes that the stack does not know yet, or, with ``strict``, it
+                cannot hold all data.
         """
         numbers = None if instances is None else Path(instances)
         sizes = self._connection.protocol.image_sizes(collection)

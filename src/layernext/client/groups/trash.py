@@ -25,7 +25,7 @@ class Trash(Group):
         """What is in the trash, streamed.
 
         Args:
-            collection, query: as in `client.items.iter`, and so are the errors.
+            collection, query: as in `client.items.iter`, which also lists the errors.
         """
         self._connection.require_native("list items with all details")
         yield from iter_records(
@@ -46,7 +46,7 @@ class Trash(Group):
             content_type: ``image`` or ``video``.
 
         Raises:
-            DataError: there is neither query nor filter, one of them is wrong, or nothing fits.
+            DataError: there is neither query nor filter, one of them is wrong, or nothing matches.
         """
         if not (datalake_query or "").strip() and not datalake_filter:
             message = "pass a query or a filter; nothing was moved to the trash"
@@ -68,7 +68,7 @@ class Trash(Group):
             query, filter: as in `client.items.page`.
 
         Raises:
-            DataError: no collection is named, query or filter is wrong, or nothing fits.
+            DataError: no collection is named, query or filter is wrong, or nothing matches.
             NotFound: no such collection.
         """
         transport = self._transport
@@ -89,11 +89,11 @@ class Trash(Group):
         )
 
     def restore(self, collection: str | None = None, *, query: str = "") -> int:
-        """Take files out of the trash, with their annotations; how many.
+        """Restore files from the trash, with their annotations; returns how many.
 
         Args:
-            collection: only from this one, by name or id; it is restored, too.
-            query: which of them; empty means all.
+            collection: only files of this collection, by name or id; the collection is restored, too.
+            query: only files that match this query; empty means all.
 
         Raises:
             DataError: the query is wrong.
@@ -109,14 +109,15 @@ class Trash(Group):
     def purge(
         self, collection: str | None = None, *, query: str = "", older_than_days: float = 0.0
     ) -> PurgeReport:
-        """Remove for good what is in the trash: files, their annotations and metadata. Nothing brings them back.
+        """Permanently delete the files in the trash, with their annotations and metadata.
 
-        Waits until it is done. Images that versions of datasets have stay in the trash, and so do those that
-        were annotated after they went to it. Needs an administrator's key.
+        Waits until it is done. Images that belong to dataset versions stay in the trash, and so do images
+        that were annotated after they were moved there. Needs an admin key.
 
         Args:
-            collection: only from this one, by name or id; it is purged, too, if it is in the trash.
-            query: which of them; empty means all.
+            collection: only files of this collection, by name or id; a collection that is in the trash is
+                purged, too.
+            query: only files that match this query; empty means all.
             older_than_days: only files that have been in the trash for this many days.
 
         Returns:
@@ -126,7 +127,7 @@ class Trash(Group):
             DataError: the query or the number is wrong.
             NotFound: no such collection.
             NotAllowed: the key does not have the role admin.
-            JobFailed: it did not finish; the same call continues.
+            JobFailed: the purge did not finish; call again to continue it.
         """
         self._connection.require_native("purge the trash")
         if not (is_number(older_than_days) and 0 <= older_than_days <= native.MAX_DAYS):
@@ -162,9 +163,9 @@ class Trash(Group):
         )
 
     def list(self, collection: str | None = None, *, query: str = "") -> builtins.list[Item]:
-        """The same as `iter`, all at once.
+        """The same as `iter`, as a list.
 
         Args:
-            collection, query: as in `iter`, and so are the errors.
+            collection, query: as in `iter`, which also lists the errors.
         """
         return list(self.iter(collection, query=query))

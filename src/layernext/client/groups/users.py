@@ -23,14 +23,15 @@ class Users(Group):
         """Add a person or a service.
 
         Args:
-            name: of the user; no other has it.
+            name: name of the user; no other user may have it.
             kind: ``person`` or ``service``.
-            role: in the whole stack: ``none`` (only what is granted), ``read``, ``write`` or ``admin``.
-            email: of a person: it identifies them at their first sign-in through OpenID Connect.
+            role: role in the whole stack: ``none`` (only what is granted), ``read``, ``write`` or ``admin``.
+            email: email address of a person; it identifies them when they first sign in through OpenID
+                Connect.
 
         Raises:
             Conflict: another user has the name or the email address.
-            DataError: the name or the email address cannot be one.
+            DataError: the name or the email address is not valid.
         """
         self._connection.require_native("add a user")
         body = {"name": name, "kind": kind, "role": role, "email": email}

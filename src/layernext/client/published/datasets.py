@@ -80,7 +80,7 @@ def select_in_collection(
     """Freeze a selection of a collection's images; its tag.
 
     Raises:
-        DataError: it is not a collection of images, or nothing fits.
+        DataError: it is not a collection of images, or nothing matches.
     """
     if listings.object_type(transport, collection_id) != listings.IMAGE_COLLECTION:
         raise DataError(Problem("collection_id", f"{collection_id!r} is not an image collection"))

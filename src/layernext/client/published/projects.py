@@ -43,7 +43,7 @@ def select_in_collection(
     """Freeze a selection of a collection's images or videos; its tag, and the code of its type.
 
     Raises:
-        DataError: it is a collection of something else, or nothing fits.
+        DataError: it is a collection of something else, or nothing matches.
     """
     word = listings.COLLECTION_CONTENTS.get(listings.object_type(transport, collection_id))
     if word is None:
@@ -59,7 +59,7 @@ def select_anywhere(
     """Freeze a selection of images or videos of any collection; its tag, and the code of its type.
 
     Raises:
-        DataError: there is neither query nor filter, one of them is wrong, or nothing fits.
+        DataError: there is neither query nor filter, one of them is wrong, or nothing matches.
     """
     if not (query or "").strip() and not filter_:
         message = "pass a query or a filter; selecting all images by default is not supported"

@@ -6,7 +6,7 @@ from layernext.model import Skeleton
 
 
 class Classes:
-    """The classes that a source declares, in its order; unused ones included.
+    """The classes that a source declares, in its order, including unused ones.
 
     A reader adds them before it yields its first sample.
 

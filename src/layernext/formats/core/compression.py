@@ -184,8 +184,8 @@ class _Translated(io.RawIOBase):
 def create_compressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A new file to write to, compressed if its name ends in ``.gz`` or ``.zst``.
 
-    The content goes to a temporary file beside it, which takes the final name, durably, only when
-    the block ends without an exception: nobody ever sees half a file. A symbolic link stays, and
+    The content goes to a temporary file next to it, which durably takes the final name only when the block
+    ends without an exception: nobody ever sees half a file. A symbolic link stays, and
     its target is replaced. A device or a pipe is written to directly.
 
     Raises:

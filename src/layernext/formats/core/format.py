@@ -85,12 +85,12 @@ class Detection(Struct, frozen=True):
 
 
 class ReadOptions(Struct, frozen=True, kw_only=True):
-    """What is known beside the path when a file or folder is read.
+    """What is known, besides the path, when a file or folder is read.
 
     Attributes:
         images: folder with the images.
         sizes: width, height and name of the images in that folder.
-        instances: for COCO results: the file of instances that they refer to.
+        instances: for COCO results: the COCO file that defines the ids.
         evaluated: the geometry to be evaluated, if that is what the images are read for.
         scores: how scores become confidences.
         names: class names in the order of their numbers, for sources that have only numbers.
@@ -111,13 +111,13 @@ class ExportOptions(Struct, frozen=True, kw_only=True):
 
     Attributes:
         overwrite: replace an existing target.
-        strict: refuse what the format cannot hold.
+        strict: fail if the format cannot hold all data.
         labels: their order gives the class numbers, in formats that have them.
         codes: for COCO: the ids of categories, by label.
         skeletons: what the keypoints of a label are, by label.
         predictions: for Label Studio: write predictions in place of annotations.
-        instances: for COCO results: the file of instances whose numbers they take.
-        copy_images: folder with the images, to copy beside the annotations.
+        instances: for COCO results: the COCO file that defines the ids.
+        copy_images: folder with the images to copy next to the annotations.
     """
 
     overwrite: bool = False
@@ -145,7 +145,7 @@ class Format(Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: as users write it.
-        about: what it is, in a few words.
+        about: description in a few words.
         extension: of its file; of the archive, if it is a folder.
         is_folder: whether it is a folder of files.
         holds: what it can hold.

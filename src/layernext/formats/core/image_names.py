@@ -35,7 +35,7 @@ _MAX_FOLDERS = 16
 
 
 class NameMatch(Struct, frozen=True):
-    """What a name leads to.
+    """The image that a name matches.
 
     Attributes:
         name: the picture of that name, or None.
@@ -49,7 +49,7 @@ class NameMatch(Struct, frozen=True):
 
 
 class NameMatcher:
-    """Finds pictures by names of other tools.
+    """Finds pictures by names from other tools.
 
     Args:
         names: of the pictures.
@@ -93,7 +93,7 @@ class NameMatcher:
             file: for messages.
 
         Raises:
-            DataError: it fits several pictures, or the one of another name.
+            DataError: it matches several pictures, or one that another name matches.
         """
         match = self.find(name)
         if match.candidates:
@@ -150,7 +150,7 @@ def without_tool_marks(plain: str) -> str:
 def matched_names(
     values: Mapping[str, Value], names: Iterable[str], *, file: str | None = None
 ) -> dict[str, Value]:
-    """Values by the names of the pictures that theirs mean; what means none stays as it is.
+    """The same values under the names of the pictures that their names match; other names stay unchanged.
 
     Args:
         values: by the names of another tool.
@@ -158,7 +158,7 @@ def matched_names(
         file: for messages.
 
     Raises:
-        DataError: a name fits several pictures, or two names mean the same one.
+        DataError: a name matches several pictures, or two names match the same one.
     """
     matcher, origins = NameMatcher(names), dict[str, str]()
     return {

@@ -17,12 +17,13 @@ ANY_LABEL = "object"
 
 
 class LabelRules:
-    """What becomes of the labels of a source. Used for several sources, the spelling of the first one counts.
+    """How to select, rename and order the labels of a source. The spelling in the first of several sources counts.
 
     Args:
         labels: annotations with other labels are left out; their order is that of an export's classes.
         mapping: new labels by old ones.
-        ignore_case: labels that differ in case only are one, spelled as in `labels`, or as it comes first.
+        ignore_case: labels that differ only in case are the same, spelled as in ``labels`` or as at the first
+            occurrence.
         class_agnostic: all annotations get the label `ANY_LABEL`.
     """
 
@@ -60,7 +61,7 @@ class LabelRules:
         )
 
     def rename(self, label: str) -> str | None:
-        """The label in place of another one; None if its annotations are left out."""
+        """The new name of a label; None if its annotations are left out."""
         label = self._mapping.get(self._key(label), label)
         key = self._key(label)
         if self.labels is not None and key not in self._spellings:

@@ -91,14 +91,14 @@ class Problems:
 
 
 class Losses:
-    """Counts what a format cannot hold, and remembers where each kind was first.
+    """Counts what a format cannot hold, and remembers where each kind first occurred.
 
     Args:
         strict: refuse the first loss or warning.
 
     Attributes:
-        counts: each kind of loss: how often, and where it was first.
-        warnings: likewise, what is kept and looks wrong.
+        counts: each kind of loss: how often, and where it first occurred.
+        warnings: the same for data that is kept but looks wrong.
         shapes: annotations that were left out, or whose geometry became a coarser one.
         problems: what is not valid.
     """
@@ -131,7 +131,7 @@ class Losses:
         self.shapes += 1
 
     def warn(self, what: str, where: str) -> None:
-        """Count one doubt: what is kept, and is likely to be wrong.
+        """Count one warning: data that is kept but is likely to be wrong.
 
         Raises:
             DataError: with `strict`.
@@ -142,7 +142,7 @@ class Losses:
         self.warnings[what] = (count + 1, first)
 
     def note_fields(self, annotation: Annotation, where: str, *, keeps: Container[str]) -> None:
-        """Count the fields beside label and geometry that the format does not keep.
+        """Count the fields, besides label and geometry, that the format does not keep.
 
         Args:
             annotation: what is being written.

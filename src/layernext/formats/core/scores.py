@@ -17,8 +17,8 @@ class Scores(Struct, frozen=True):
     """How the scores of a source become confidences.
 
     Attributes:
-        divisor: what they are divided by, such as 100 for percent; 1 to take them as they are.
-        is_logit: whether they are logits, of which the logistic function is taken.
+        divisor: number to divide them by, such as 100 for percent; 1 leaves them unchanged.
+        is_logit: whether they are logits, to which the logistic function is applied.
     """
 
     divisor: float = 1.0

@@ -9,12 +9,12 @@ from layernext.formats.core.scores import Scores
 
 
 class SourceOptions(Struct, frozen=True, kw_only=True):
-    """How the annotations of a source are taken.
+    """How to read the annotations of a source.
 
     Attributes:
         names: class names in the order of their numbers, for sources that have only numbers.
         scores: how scores become confidences.
-        label_rules: what becomes of labels.
+        label_rules: how to select, rename and order labels.
         skip_invalid: leave out annotations that are not valid.
         match_names: names that differ as tools make them differ (folders, extensions, prefixes) mean the same
             image of a collection, or of a ground truth; see `NameMatcher`.
@@ -30,7 +30,7 @@ class SourceOptions(Struct, frozen=True, kw_only=True):
 
     @property
     def change_nothing(self) -> bool:
-        """Whether annotations are taken as they are."""
+        """Whether annotations stay unchanged."""
         rules = self.label_rules
         is_labelled = rules is None or rules.change_nothing
         is_plain = self.scores.is_plain and not self.skip_invalid and self.video is None

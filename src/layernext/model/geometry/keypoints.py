@@ -37,12 +37,12 @@ LEAST_DRAWN = 0.1
 class Keypoints(AnnotationFields, tag="keypoints", frozen=True, kw_only=True, gc=False):
     """The named points of a labeled object; other fields as in `Rectangle`.
 
-    What the points are called, and which of them are joined, is said once for the label: see `Skeleton`.
+    The names of the points, and which of them are joined, are stored once for the label: see `Skeleton`.
 
     Attributes:
         keypoints: x, y and visibility of each point, in the order of the skeleton, at least one. The visibility is
             0 for a point that is not labeled, most often with x and y 0; 1 for one that is hidden; 2 for one that is
-            visible. Of a model it may be the confidence of the point. Not negative; kept as written.
+            visible. From a model, it may be the confidence of the point. Not negative; kept as written.
         bbox: x, y, width, height of the box around the whole object, as in `Rectangle`; None if it is not known.
     """
 

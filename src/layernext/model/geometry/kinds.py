@@ -36,7 +36,7 @@ Geometry: TypeAlias = Literal[
     "keypoints",
     "semantic_mask",
 ]
-"""The kinds of annotation. Those after ``line`` exist in format v2 only."""
+"""The kinds of annotation. Those after `line` exist in form v2 only."""
 
 EvaluatedGeometry: TypeAlias = Literal[
     "rectangle",

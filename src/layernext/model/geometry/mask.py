@@ -31,7 +31,8 @@ class Mask(AnnotationFields, tag="mask", frozen=True, kw_only=True, gc=False):
     """Labeled pixels; other fields as in `Rectangle`.
 
     Attributes:
-        mask: the pixels, in COCO's run-length encoding. They are pixels of the image in a normalized set, too.
+        mask: the pixels, in COCO's run-length encoding. Even in a normalized set, they are pixels of the
+            image.
     """
 
     geometry: ClassVar[Literal["mask"]] = "mask"

@@ -29,9 +29,11 @@ class Polygon(AnnotationFields, tag="polygon", frozen=True, kw_only=True, gc=Fal
     Either `polygon` or `parts` is given.
 
     Attributes:
-        polygon: the corners in order, at least one; the last joins the first by itself. Empty if there are `parts`.
-        parts: for an object of several outlines, or with holes: parts, each a list of outlines as `polygon` is
-            one. The first outline of a part is the outer one, the others are holes in it. Parts may overlap.
+        polygon: the corners in order, at least one; the outline closes by itself. Empty if there are
+            ``parts``.
+        parts: for an object with several outlines or with holes: a list of parts, each a list of outlines in
+            the form of ``polygon``. The first outline of a part is the outer one, the others are holes in it.
+            Parts may overlap.
     """
 
     geometry: ClassVar[Literal["polygon"]] = "polygon"

@@ -29,7 +29,7 @@ class RotatedBox(AnnotationFields, tag="rotated_box", frozen=True, kw_only=True,
         bbox: x, y, width, height of the box before it is turned, as in `Rectangle`.
         rotation: degrees by which it is then turned, clockwise as seen in the image, about the center of
             `bbox`; any finite number, kept as written. If coordinates are normalized, `bbox` is in
-            fractions of the image, and the box is turned after they became pixels.
+            fractions of the image, and the box is turned after conversion to pixels.
     """
 
     geometry: ClassVar[Literal["rotated_box"]] = "rotated_box"

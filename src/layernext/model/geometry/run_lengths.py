@@ -50,9 +50,9 @@ class RunLengths(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """The pixels of a mask in COCO's run-length encoding, kept as it was written.
 
     Attributes:
-        size: height and width of the mask in pixels, which are those of its image.
-        counts: lengths of the runs, column by column from the top left, in turns of pixels outside and inside,
-            beginning outside; as numbers, or as the string that COCO's tools write.
+        size: height and width of the mask in pixels, the same as those of its image.
+        counts: lengths of the runs, column by column from the top left, alternating between pixels outside
+            and inside, starting outside; as numbers, or as the string that COCO's tools write.
     """
 
     size: tuple[int, int]

@@ -24,7 +24,8 @@ class SemanticMask(AnnotationFields, tag="semantic_mask", frozen=True, kw_only=T
     The semantic masks of an image have different labels and do not overlap.
 
     Attributes:
-        mask: the pixels, in COCO's run-length encoding. They are pixels of the image in a normalized set, too.
+        mask: the pixels, in COCO's run-length encoding. Even in a normalized set, they are pixels of the
+            image.
     """
 
     geometry: ClassVar[Literal["semantic_mask"]] = "semantic_mask"
