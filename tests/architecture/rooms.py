@@ -92,13 +92,14 @@ ROOMS: dict[str, Room] = {
     ),
     "stack.connections": Room("connections of the server"),
     "stack.memory": Room("giving freed memory back"),
+    "stack.server": Room("the HTTP server", ("stack.api", "stack.connections", "stack.memory")),
     "stack.app": Room(
         "puts the stack together",
         (
             "stack.backup",
             "stack.connections",
             "stack.folder",
-            "stack.memory",
+            "stack.server",
             "stack.web",
             "stack.api",
             "stack.jobs",

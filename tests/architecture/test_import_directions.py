@@ -79,7 +79,7 @@ LIBRARIES: dict[str, set[str]] = {
     "anyio": {"layernext.stack.api", "layernext.stack.web"},
     "jinja2": {"layernext.stack.web"},
     "markupsafe": {"layernext.stack.web"},
-    "uvicorn": {"layernext.stack.app"},
+    "uvicorn": {"layernext.stack.app", "layernext.stack.server"},
     "zstandard": {
         "layernext.formats",
         "layernext.client",

@@ -29,10 +29,10 @@ from collections.abc import (
 from concurrent.futures import Future
 from typing import Any, ParamSpec, TypeVar
 
-from layernext.client.annotations.logged_shapes import BoxFormat
 from layernext.client.annotations.run_logger import RunLogger
 from layernext.client.cancellation import Cancelled, go_on_unless_cancelled, is_cancelled
 from layernext.client.forks import refresh_after_fork
+from layernext.client.logged_shapes import BoxFormat
 from layernext.client.outputs.image_names import GivenNames
 from layernext.client.outputs.output import Names
 from layernext.client.reports import UploadReport

@@ -14,7 +14,7 @@ import httpx
 
 from layernext.client.annotations.checks import check_geometry, validate_file
 from layernext.client.annotations.run_logger import RunLogger
-from layernext.client.annotations.sources import GivenImage, ItemSource, Source, Validate
+from layernext.client.annotations.sources import GivenImage, Source, Validate
 from layernext.client.connection import Connection
 from layernext.client.earlier_names import EarlierNames
 from layernext.client.groups.analysis import Analysis
@@ -36,28 +36,24 @@ from layernext.client.groups.runs import Runs
 from layernext.client.groups.trash import Trash
 from layernext.client.groups.users import Users
 from layernext.client.other_names import renamed
-from layernext.client.outputs.adapters import check_for_outputs
 from layernext.client.outputs.image_names import GivenNames
 from layernext.client.outputs.output import Names
 from layernext.client.progress import ProgressChoice
 from layernext.client.published_names import PublishedNames
 from layernext.client.reports import DownloadReport, UploadReport
 from layernext.client.run_uploads import (
-    format_reader,
     mode_of,
+    upload_elements,
     upload_file,
-    upload_format,
-    upload_outputs,
+    upload_path,
     upload_request,
     upload_source,
 )
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S, Transport
-from layernext.errors import ConfigurationError
 from layernext.formats import (
     DEFAULT_PROBLEM_LIMIT,
     FileSummary,
     SourceOptions,
-    get_format,
 )
 from layernext.model import (
     Comparison,
@@ -315,56 +311,28 @@ class LayerNextClient(PublishedNames, EarlierNames):
         """
         shape = None if geometry is None else check_geometry(geometry)
         request = upload_request(collection, run, shape, not ground_truth, normalized)
-        if not isinstance(source, str | os.PathLike):
-            are_outputs, elements = check_for_outputs(source)
-            if are_outputs:
-                if geometry is not None:
-                    raise ConfigurationError(
-                        "outputs of a model define the geometry: omit `geometry`"
-                    )
-                return upload_outputs(
-                    self._connection,
-                    request,
-                    elements,
-                    image_names=image_names,
-                    names=names,
-                    box_format=format,
-                    strict=strict,
-                    resume=resume,
-                    progress=progress,
-                )
-            if format is not None:
-                raise ConfigurationError(
-                    "`format` is for files and folders, which define geometry and units themselves"
-                )
-            images_source = ItemSource(elements, shape, strict=strict)
-            return upload_source(
-                self._connection, request, images_source, resume=resume, progress=progress
-            )
-        if format is None:
-            return upload_file(
+        if isinstance(source, str | os.PathLike):
+            return upload_path(
                 self._connection,
                 request,
                 source,
+                format=format,
+                images=images,
+                instances=instances,
+                options=source_options or SourceOptions(),
                 strict=strict,
                 validate=validate,
                 resume=resume,
                 progress=progress,
             )
-        if normalized or geometry is not None:
-            raise ConfigurationError(
-                "`format` is for files and folders, which define geometry and units themselves"
-            )
-        path, options = Path(source), source_options or SourceOptions()
-        return upload_format(
+        return upload_elements(
             self._connection,
             request,
-            path,
-            format_reader(path, get_format(format).name, options, images, instances),
-            rules=options.label_rules,
-            match_names=options.match_names,
+            source,
+            format=format,
+            names=names,
+            image_names=image_names,
             strict=strict,
-            validate=validate,
             resume=resume,
             progress=progress,
         )

@@ -10,21 +10,29 @@ from typing import Any
 
 import msgspec
 
-from layernext.client.annotations.logged_shapes import check_box_format
 from layernext.client.annotations.run_logger import RunLogger
-from layernext.client.annotations.sources import FileSource, FormatSource, Source, Validate
+from layernext.client.annotations.sources import (
+    FileSource,
+    FormatSource,
+    ItemSource,
+    Source,
+    Validate,
+)
 from layernext.client.connection import Connection
+from layernext.client.logged_shapes import check_box_format
+from layernext.client.outputs.adapters import check_for_outputs
 from layernext.client.outputs.image_names import GivenNames
 from layernext.client.outputs.output import Names
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import UploadReport
-from layernext.errors import DataError, NotFound, Problem
+from layernext.errors import ConfigurationError, DataError, NotFound, Problem
 from layernext.formats import (
     Classes,
     LabelRules,
     Losses,
     Sample,
     SourceOptions,
+    get_format,
     read_format,
     read_skeletons,
 )
@@ -37,6 +45,10 @@ from layernext.model import (
     show,
 )
 from layernext.wire.native import KeyKind, UploadRequest
+
+_FORMAT_IS_FOR_FILES = (
+    "`format` is for files and folders, which define geometry and units themselves"
+)
 
 
 def upload_source(
@@ -76,6 +88,90 @@ def upload_source(
     )
     losses = {what.replace(" is kept", ""): count for what, count in lost.items()}
     return msgspec.structs.replace(report, warnings=warnings, losses={**report.losses, **losses})
+
+
+def upload_path(
+    connection: Connection,
+    request: UploadRequest,
+    path: str | os.PathLike[str],
+    *,
+    format: str | None,
+    images: str | os.PathLike[str] | None,
+    instances: str | os.PathLike[str] | None,
+    options: SourceOptions,
+    strict: bool,
+    validate: Validate,
+    resume: bool,
+    progress: ProgressChoice,
+) -> UploadReport:
+    """Upload a file or folder of any format; see `LayerNextClient.upload_modelrun`.
+
+    Raises:
+        ConfigurationError: the format defines what the request says.
+    """
+    if format is None:
+        return upload_file(
+            connection,
+            request,
+            path,
+            strict=strict,
+            validate=validate,
+            resume=resume,
+            progress=progress,
+        )
+    if request.normalized or request.geometry is not None:
+        raise ConfigurationError(_FORMAT_IS_FOR_FILES)
+    location = Path(path)
+    return upload_format(
+        connection,
+        request,
+        location,
+        format_reader(location, get_format(format).name, options, images, instances),
+        rules=options.label_rules,
+        match_names=options.match_names,
+        strict=strict,
+        validate=validate,
+        resume=resume,
+        progress=progress,
+    )
+
+
+def upload_elements(
+    connection: Connection,
+    request: UploadRequest,
+    source: Any,
+    *,
+    format: str | None,
+    names: Names | None,
+    image_names: GivenNames | None,
+    strict: bool,
+    resume: bool,
+    progress: ProgressChoice,
+) -> UploadReport:
+    """Upload annotation sets or outputs of a model; see `LayerNextClient.upload_modelrun`.
+
+    Raises:
+        ConfigurationError: an argument is not for such a source.
+    """
+    are_outputs, elements = check_for_outputs(source)
+    if not are_outputs:
+        if format is not None:
+            raise ConfigurationError(_FORMAT_IS_FOR_FILES)
+        images = ItemSource(elements, request.geometry, strict=strict)
+        return upload_source(connection, request, images, resume=resume, progress=progress)
+    if request.geometry is not None:
+        raise ConfigurationError("outputs of a model define the geometry: omit `geometry`")
+    return upload_outputs(
+        connection,
+        request,
+        elements,
+        image_names=image_names,
+        names=names,
+        box_format=format,
+        strict=strict,
+        resume=resume,
+        progress=progress,
+    )
 
 
 def upload_file(

@@ -312,10 +312,7 @@ def convert(
         skip_invalid=skip_invalid,
         video=video,
     )
-    # The classes of a source are known when its first image is.
-    first = next(samples, None)
-    if first is None:
-        raise FormatError(Problem(str(path), f"has no images, read as {name}"))
+    samples = _with_first(samples, path, name)
     options = ExportOptions(
         overwrite=overwrite,
         strict=strict,
@@ -325,8 +322,20 @@ def convert(
         instances=numbers if target_format == "coco-results" else None,
         copy_images=folder if copy_images else None,
     )
-    ruled = rules.apply(chain([first], samples), read)
+    ruled = rules.apply(samples, read)
     return _with_source(write_export(ruled, Path(target), target_format, options), read)
+
+
+def _with_first(samples: Iterator[Sample], path: Path, name: str) -> Iterator[Sample]:
+    """The samples, the first one read already: only then are the classes of a source known.
+
+    Raises:
+        FormatError: there is none.
+    """
+    first = next(samples, None)
+    if first is None:
+        raise FormatError(Problem(str(path), f"has no images, read as {name}"))
+    return chain([first], samples)
 
 
 def _with_source(report: ConversionReport, source: Losses) -> ConversionReport:

@@ -5,36 +5,29 @@ from __future__ import annotations
 import asyncio
 import gc
 import getpass
-import heapq
 import logging
 import os
-import signal
-import socket
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from types import FrameType, ModuleType
+from contextlib import AbstractContextManager, nullcontext
+from types import ModuleType
 from typing import cast
 
 import uvicorn
 from litestar.datastructures import State
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from layernext import __version__
 from layernext.errors import ConfigurationError
 from layernext.stack import backup
 from layernext.stack.api import auth, exports, health, native, openapi, published, transfer
-from layernext.stack.api.access import IS_KNOWN
 from layernext.stack.api.access_log import JsonFormatter
 from layernext.stack.api.admission import Admission, note_refusal
 from layernext.stack.api.audit import describe_key
-from layernext.stack.api.error_map import JSON, answer_error, envelope
+from layernext.stack.api.error_map import answer_error
 from layernext.stack.api.front import StackApplication
 from layernext.stack.api.published.annotations import PagePlaces
 from layernext.stack.api.services import Services
 from layernext.stack.api.tracing_switch import closing, load_tracing, start_tracing, traced_handlers
-from layernext.stack.connections import AcceptFailures, connection_limit, raise_file_limit
+from layernext.stack.connections import raise_file_limit
 from layernext.stack.folder import hold_folder, prepare_folder
 from layernext.stack.jobs import (
     JobRunner,
@@ -45,7 +38,6 @@ from layernext.stack.jobs import (
     scheduler_address,
     stop_signals,
 )
-from layernext.stack.memory import release_memory
 from layernext.stack.objects import (
     BucketStore,
     FolderStore,
@@ -53,6 +45,7 @@ from layernext.stack.objects import (
     count_errors,
     with_links,
 )
+from layernext.stack.server import Protocol, Server
 from layernext.stack.settings import OidcSettings, Settings
 from layernext.stack.store import Database, NewAuditEntry, NewKey, Role, Store
 from layernext.stack.web import ROUTES as PAGES
@@ -63,36 +56,13 @@ FIRST_KEY_NAME = "first key"
 KEEP_ALIVE_S = 75
 """Longer than the pauses of a client between its batches, so that connections are used again."""
 
-MAX_HEAD_BYTES = 64 << 10
-"""Of a request's URL and headers, or of its trailers. They are read before anybody has shown a
-key."""
-
-HEAD_TIMEOUT_S = 30
-"""For a request's head to come, from the opening of the connection or the head's first byte."""
-
-CLOSED_AT_ONCE = 16
-"""Where there are too many connections, one of so many is closed in one go: finding those that have
-been idle for longest means looking at all."""
-
 BACKLOG = 128
 """Connections that wait to be accepted. As many may be accepted before any is counted, so they must
 be fewer than the files that are kept free."""
 
-BODY_AHEAD_BYTES = 1 << 20
-"""Of a body, taken in while what came before is hashed and written. uvicorn itself waits at 64 KiB, which
-costs a large file a turn of the loop for every read."""
-
 GC_THRESHOLD = 1_000_000
 """New objects after which the collector looks for cycles. Decoded batches come and go without any;
 looking at them would cost a tenth of the time that storing them takes."""
-
-GC_TICKS = 100
-"""Of the server, a tenth of a second each, between collections of what has become garbage since. What
-requests leave behind in cycles would otherwise stay until the threshold: some 200 MB."""
-FULL_GC_TICKS = 6_000
-
-TRIM_TICKS = 600
-"""Between two times that freed memory is given back to the system."""
 
 SWITCH_INTERVAL_S = 0.001
 """While a thread decodes, the event loop gets its turn within this time, and batches that arrive
@@ -331,7 +301,7 @@ def serve(store: Store, settings: Settings, *, holds_folder: bool = False) -> No
             app,
             host=settings.host,
             port=settings.port,
-            http=_Protocol,
+            http=Protocol,
             ws="none",
             log_config=None,
             access_log=False,
@@ -344,7 +314,7 @@ def serve(store: Store, settings: Settings, *, holds_folder: bool = False) -> No
         services = services_in(app)
         with closing(app.state["tracing"]), _jobs_if_on(services):
             try:
-                _Server(config).run()
+                Server(config).run()
             except SystemExit as error:
                 # uvicorn has logged the reason.
                 raise ConfigurationError(
@@ -422,184 +392,6 @@ def help_cluster(store: Store, settings: Settings, processes: int, name: str | N
     from layernext.stack.jobs.dask_cluster import run_workers  # noqa: PLC0415 - an optional part
 
     run_workers(address, settings.database_url, processes, name)
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server, which returns after a signal instead of dying of it.
-
-    So the store is closed, and the process ends with 0.
-    """
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen."""
-        asyncio.get_running_loop().set_exception_handler(AcceptFailures())
-        await super().startup(sockets)
-
-    async def on_tick(self, counter: int) -> bool:
-        """What is done every tenth of a second; true ends the server."""
-        if counter % GC_TICKS == 0:
-            gc.collect(2 if counter % FULL_GC_TICKS == 0 else 1)
-        if counter % TRIM_TICKS == 0:
-            # It waits for the locks of the allocator, and lets go of Python's meanwhile.
-            asyncio.get_running_loop().run_in_executor(None, release_memory)
-        return await super().on_tick(counter)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        signals = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, self._stop) for number in signals}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.handle_exit(number, frame)
-
-
-class _Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP, with bounds on the part of a request that comes before anybody is known.
-
-    What is not HTTP, or too large, is answered in the shape of every other error.
-    """
-
-    _head_bytes: int | None = 0
-    """Taken in of a head, or of the trailers behind a chunked body; None in a body."""
-    _new_bytes = 0
-    """Of the data that has just come: what belongs to no earlier part of the connection."""
-    _head_timer: asyncio.TimerHandle | None = None
-    _is_head_too_large = False
-    idle_since: tuple[bool, float] = (False, 0.0)
-    """Whether a request was answered on this connection, and when its last one ended; those that come
-    first in this order are closed first when there are too many."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.idle_since = (False, self.loop.time())
-        self._start_head_timer()
-        if len(self.connections) > connection_limit():
-            self._make_room()
-
-    def _make_room(self) -> None:
-        """Close the connections that have been idle for longest, or this one if all are at work."""
-        others = [
-            other
-            for other in self.connections
-            if isinstance(other, _Protocol) and other is not self and other.is_idle
-        ]
-        count = max(1, len(self.connections) // CLOSED_AT_ONCE)
-        for other in heapq.nsmallest(count, others, key=lambda other: other.idle_since):
-            other.transport.close()
-        if not others:
-            self._refuse("503 Service Unavailable", "the stack has too many connections")
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether this connection may be closed for others: nothing is at work on it.
-
-        A stranger whose body is still on its way keeps nobody out: it may be on its way for as long as
-        the stranger likes.
-        """
-        if self.transport.is_closing():
-            return False
-        cycle = self._last_cycle()
-        if cycle is None or cycle.response_complete:
-            return True
-        return cycle.more_body and IS_KNOWN not in cycle.scope["state"]
-
-    def on_response_complete(self) -> None:
-        self.idle_since = (True, self.loop.time())
-        super().on_response_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_head_timer()
-        super().connection_lost(exc)
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._start_head_timer()
-
-    def on_headers_complete(self) -> None:
-        self._stop_head_timer()
-        # A head may come whole with one read, and has not been counted then.
-        fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if len(self.url) + fields > MAX_HEAD_BYTES:
-            self._is_head_too_large = True
-            raise ValueError  # ends the parser, which leads to send_400_response
-        self._head_bytes = None
-        super().on_headers_complete()
-
-    def on_chunk_header(self) -> None:
-        # Behind the last chunk come trailers, which the parser gathers like headers.
-        self._count_anew()
-
-    def on_body(self, body: bytes) -> None:
-        self._head_bytes = None
-        super().on_body(body)
-        if self.flow.read_paused and len(self.cycle.body) < BODY_AHEAD_BYTES:
-            self.flow.resume_reading()
-
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._count_anew()
-
-    def data_received(self, data: bytes) -> None:
-        self._new_bytes = len(data)
-        super().data_received(data)
-        if self._head_bytes is None or self.transport.is_closing():
-            return
-        self._head_bytes += self._new_bytes
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse_head()
-
-    def _count_anew(self) -> None:
-        self._head_bytes = self._new_bytes = 0
-
-    def _start_head_timer(self) -> None:
-        self._stop_head_timer()
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_is_late)
-
-    def _stop_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _head_is_late(self) -> None:
-        # While requests wait for their answers, reading may pause, and the next head with it.
-        cycle = self._last_cycle()
-        if cycle is not None and not cycle.response_complete:
-            self._start_head_timer()
-        else:
-            self.transport.close()
-
-    def _last_cycle(self) -> RequestResponseCycle | None:
-        return self.cycle  # None before the first request, which uvicorn's types leave out
-
-    def send_400_response(self, msg: str) -> None:
-        if self._is_head_too_large:
-            self._refuse_head()
-        else:
-            self._refuse("400 Bad Request", msg)
-
-    def _refuse_head(self) -> None:
-        text = f"the head of the request is larger than {MAX_HEAD_BYTES >> 10} KiB"
-        self._refuse("431 Request Header Fields Too Large", text)
-
-    def _refuse(self, status: str, text: str) -> None:
-        # Within an answer that is under way, another one would be taken for a part of it.
-        cycle = self._last_cycle()
-        if cycle is None or cycle.response_complete or not cycle.response_started:
-            body = envelope(int(status[:3]), text, None)
-            head = (
-                f"HTTP/1.1 {status}\r\n"
-                f"content-type: {JSON}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-            )
-            self.transport.write(head.encode() + body)
-        self.transport.close()
 
 
 def _is_no_cancellation(record: logging.LogRecord) -> bool:

@@ -93,7 +93,9 @@ def completions(cli, line):
     [
         pytest.param("layernext up", {"upload"}, id="command"),
         pytest.param(
-            "layernext files ", {"upload", "download", "list", "match"}, id="command-of-a-group"
+            "layernext files ",
+            {"upload", "download", "link", "list", "match"},
+            id="command-of-a-group",
         ),
         pytest.param("layernext upload --ge", {"--geometry"}, id="option"),
         pytest.param("layernext upload --geometry r", {"rectangle"}, id="value"),

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from layernext import LayerNextClient, Rectangle
-from layernext.client.annotations.logged_shapes import BoxFormat
+from layernext.client.logged_shapes import BoxFormat
 from layernext.errors import ConfigurationError, DataError
 
 

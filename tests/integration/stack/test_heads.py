@@ -13,7 +13,7 @@ import uvicorn
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, Scope
 from uvicorn.server import ServerState
 
-from layernext.stack import app
+from layernext.stack import server as http_server
 
 OK = b"HTTP/1.1 200 "
 TOO_LARGE = b"HTTP/1.1 431 "
@@ -55,7 +55,7 @@ class Connection:
         config = uvicorn.Config(
             self._answer, log_config=None, ws="none", lifespan="off", interface="asgi3"
         )
-        self._protocol = app._Protocol(config, ServerState(), {})
+        self._protocol = http_server.Protocol(config, ServerState(), {})
         self._protocol.connection_made(self.wire)
 
     async def _answer(
@@ -188,7 +188,7 @@ def test_nothing_within_an_answer(run: Callable[..., None]) -> None:
 @pytest.mark.parametrize("start", [b"", b"GET /hea", head(1), head(1) + b"GET /hea"])
 def test_late_head(run: Callable[..., None], monkeypatch: pytest.MonkeyPatch, start: bytes) -> None:
     """A head has to come in time, however busily it trickles."""
-    monkeypatch.setattr(app, "HEAD_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(http_server, "HEAD_TIMEOUT_S", 0.2)
     is_open_head = not start.endswith(b"\r\n\r\n")
 
     async def use(connection: Connection) -> None:
@@ -209,7 +209,7 @@ def test_late_head_behind_a_slow_answer(
     run: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer under way is not cut off for the head behind it, which may not have been read."""
-    monkeypatch.setattr(app, "HEAD_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(http_server, "HEAD_TIMEOUT_S", 0.1)
 
     async def use(connection: Connection) -> None:
         connection.may_answer.clear()
@@ -223,7 +223,7 @@ def test_late_head_behind_a_slow_answer(
     run(use)
 
 
-@pytest.mark.parametrize("tick", [app.GC_TICKS, app.FULL_GC_TICKS])
+@pytest.mark.parametrize("tick", [http_server.GC_TICKS, http_server.FULL_GC_TICKS])
 def test_garbage_is_collected(tick: int) -> None:
     """What requests leave behind in cycles goes soon, whatever the collector's threshold is."""
 
@@ -233,7 +233,7 @@ def test_garbage_is_collected(tick: int) -> None:
     async def main() -> None:
         config = uvicorn.Config(Connection, log_config=None)
         config.load()
-        server = app._Server(config)
+        server = http_server.Server(config)
         node = Node()
         node.node = node  # type: ignore[attr-defined]
         left = weakref.ref(node)

@@ -18,7 +18,9 @@ from typing import Any
 
 import msgspec
 
-from layernext.client.annotations.logged_shapes import (
+from layernext.client.annotations.sources import Source, encode_item
+from layernext.client.cancellation import Cancelled, go_on_unless_cancelled, is_cancelled
+from layernext.client.logged_shapes import (
     BoxFormat,
     BoxWatch,
     RotationWatch,
@@ -33,8 +35,6 @@ from layernext.client.annotations.logged_shapes import (
     check_box_format,
     check_image_name,
 )
-from layernext.client.annotations.sources import Source, encode_item
-from layernext.client.cancellation import Cancelled, go_on_unless_cancelled, is_cancelled
 from layernext.client.outputs.adapters import iter_outputs
 from layernext.client.outputs.image_names import GivenNames, ImageNames
 from layernext.client.outputs.output import Names, Reading
@@ -262,19 +262,13 @@ class RunLogger:
         with naming_image(image):
             check_image_name(image)
             rectangles, degrees = as_boxes(boxes, format, rotations)
-            annotations: list[dict[str, Any]] = [
-                *(
-                    _annotations(rectangles, degrees)
-                    if keypoints is None
-                    else as_poses(keypoints, None if boxes is None else rectangles, degrees)
-                ),
-                *(
-                    {"type": "polygon", "parts" if has_parts(shape) else "polygon": shape}
-                    for shape in as_rows("polygons", polygons) or ()
-                ),
-                *({"type": "line", "line": shape} for shape in as_rows("lines", lines) or ()),
-                *({"type": "mask", "mask": shape} for shape in as_masks(masks, size)),
-            ]
+            if keypoints is None:
+                annotations = [*_annotations(rectangles, degrees)]
+            else:
+                boxes_of_poses = None if boxes is None else rectangles
+                annotations = [*as_poses(keypoints, boxes_of_poses, degrees)]
+            annotations += _outlines(polygons, lines)
+            annotations += ({"type": "mask", "mask": mask} for mask in as_masks(masks, size))
             rows = as_rows("labels", labels) or []
             if all(shapes is None for shapes in (boxes, polygons, lines, masks, keypoints)):
                 annotations = [{"type": "image_label"} for _ in rows]
@@ -357,6 +351,14 @@ class RunLogger:
         if not self._losses.counts:
             return report
         return msgspec.structs.replace(report, losses=self._losses.counts)
+
+
+def _outlines(polygons: Any, lines: Any) -> Iterator[dict[str, Any]]:
+    """Polygons and lines as form v2 has them."""
+    for polygon in as_rows("polygons", polygons) or ():
+        yield {"type": "polygon", "parts" if has_parts(polygon) else "polygon": polygon}
+    for line in as_rows("lines", lines) or ():
+        yield {"type": "line", "line": line}
 
 
 def _annotations(boxes: list[Any], rotations: list[Any] | None) -> Iterator[dict[str, Any]]:

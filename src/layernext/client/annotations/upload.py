@@ -29,9 +29,9 @@ import zstandard
 from msgspec import Raw, Struct
 
 from layernext.client.annotations.image_names import ImageCount, image_numbers
-from layernext.client.annotations.logged_shapes import BoxWatch
 from layernext.client.annotations.size_watch import SizeWatch
 from layernext.client.annotations.sources import Source
+from layernext.client.logged_shapes import BoxWatch
 from layernext.client.progress import Advance, ProgressChoice, show_progress
 from layernext.client.reports import UploadReport
 from layernext.client.transport import Transport

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from layernext.client.annotations.logged_shapes import as_boxes
+from layernext.client.logged_shapes import as_boxes
 from layernext.client.outputs.output import Adapter, Output, Reading, binary, rows
 
 _KIND = "Detectron2 Instances"

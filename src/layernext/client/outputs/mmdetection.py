@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from layernext.client.annotations.logged_shapes import as_boxes
+from layernext.client.logged_shapes import as_boxes
 from layernext.client.outputs.output import Adapter, Output, Reading, binary, rows
 
 _KIND = "MMDetection DetDataSample"

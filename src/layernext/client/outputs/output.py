@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from layernext.client.annotations.logged_shapes import BoxFormat
+from layernext.client.logged_shapes import BoxFormat
 from layernext.errors import ConfigurationError, DataError, Problem
 from layernext.formats import Losses
 from layernext.model import counted, is_number

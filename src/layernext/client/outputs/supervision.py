@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from layernext.client.annotations.logged_shapes import as_boxes
+from layernext.client.logged_shapes import as_boxes
 from layernext.client.outputs.output import Adapter, Output, Reading, rows
 from layernext.model import box_of_corners
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from layernext.client.annotations.logged_shapes import BoxFormat, as_boxes
+from layernext.client.logged_shapes import BoxFormat, as_boxes
 from layernext.client.outputs.output import Adapter, Output, Reading, Shapes
 from layernext.errors import ConfigurationError, DataError, Problem
 from layernext.model import is_number

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from layernext.client.annotations.logged_shapes import as_boxes
+from layernext.client.logged_shapes import as_boxes
 from layernext.client.outputs.output import (
     Adapter,
     Output,
