@@ -42,7 +42,14 @@ from layernext.cli.stack_extra import INSTALL, load_stack
 from layernext.client import LayerNextClient
 from layernext.errors import ConfigurationError, Conflict
 from layernext.formats import iter_file
-from layernext.model import Comparison, EvaluatedGeometry, Geometry, decode_trusted
+from layernext.model import (
+    Comparison,
+    EvaluatedGeometry,
+    Geometry,
+    Tracking,
+    counted,
+    decode_trusted,
+)
 
 COLLECTION = "path1/path2/"
 SCENES = "demo/scenes"
@@ -259,6 +266,25 @@ class Demo:
             print_table(
                 ["Kind", "Score", run_a, run_b, "Difference", "95 % of resamples"], rows, "nothing"
             )
+            for run in (run_a, run_b):
+                tracks = self._tracking(run).overall
+                hota, switches = tracks.scores["HOTA"], tracks.counts["id_switches"]
+                tell(
+                    f"tracks of {run}: HOTA {hota or 0:.3f}, {counted(switches, 'id switch', 'id switches')}"
+                )
+
+    def _tracking(self, run: str) -> Tracking:
+        """How well a run tells which figure is which from image to image."""
+        evaluation = self._client.evaluate(
+            collection=KIND_SCENES,
+            run=run,
+            ground_truth=TRUTH,
+            geometry="keypoints",
+            tracking=True,
+            progress=False,
+        )
+        assert evaluation.tracking is not None  # noqa: S101 - the settings ask for it
+        return evaluation.tracking
 
     def _comparison(self, run_a: str, run_b: str, kind: EvaluatedGeometry) -> Comparison:
         """Compare two runs, again if the stack has meanwhile learned the size of an image.

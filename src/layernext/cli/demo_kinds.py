@@ -23,6 +23,7 @@ MARGIN = 36  # pixels from a thing's middle to the image's edge, so that none is
 MISSED = 0.15  # of the things, by the models that the demo makes up
 SHIFTS = {"kinds model v1": 2.5, "kinds model v2": 1.0}
 """Pixels by which each model misplaces things."""
+TRACK_CONFUSIONS = 0.1  # of the images, for each of these pixels
 TRUTH = "kinds truth"
 SKIES = {"day": (226, 234, 242), "night": (52, 58, 84)}
 _WATER, _LEAF, _BRICK, _AMBER = (COLORS[name] for name in ("blue", "green", "red", "amber"))
@@ -35,11 +36,12 @@ Pen = Any
 
 
 class Thing(Struct, frozen=True):
-    """A thing: where its middle is, and how it is turned in degrees."""
+    """A thing: where its middle is, how it is turned in degrees, and which one it is in all images, if it walks."""
 
     x: float
     y: float
     turn: float
+    track: int | None = None
 
 
 class Painter(Struct, frozen=True):
@@ -50,12 +52,14 @@ class Painter(Struct, frozen=True):
         geometry: of its annotations.
         draw: draws a thing; ground color for its holes is the last argument.
         shape: the fields of a thing's annotation.
+        walks: whether its things are the same ones in all images, a step further in each.
     """
 
     label: str
     geometry: EvaluatedGeometry
     draw: Callable[[Pen, Thing, Any], None]
     shape: Callable[[Thing], dict[str, Any]]
+    walks: bool = False
 
 
 class KindScene(Struct, frozen=True):
@@ -158,7 +162,7 @@ PAINTERS = (
         ),
         lambda thing: {"bbox": [*_brick_box(thing)], "rotation": thing.turn},
     ),
-    Painter(FIGURE_LABEL, "keypoints", _draw_figure, _figure_keypoints),
+    Painter(FIGURE_LABEL, "keypoints", _draw_figure, _figure_keypoints, walks=True),
 )
 """Every kind of shape that the demo's first images do not have."""
 
@@ -176,7 +180,9 @@ def kind_scenes(count: int = KIND_IMAGES, seed: int = 5) -> list[KindScene]:
     for number in range(count):
         rng = random.Random(seed * 1_000_003 + number)  # noqa: S311 - images, no secrets
         things = [
-            (kind, _thing(rng)) for kind in range(len(PAINTERS)) for _ in range(THINGS_OF_KIND)
+            (kind, _walking(rng, number, count, which) if painter.walks else _thing(rng))
+            for kind, painter in enumerate(PAINTERS)
+            for which in range(THINGS_OF_KIND)
         ]
         sky = rng.choice(list(SKIES))
         horizon = rng.randint(*HORIZONS)
@@ -189,6 +195,15 @@ def _thing(rng: random.Random) -> Thing:
     x = rng.uniform(MARGIN, IMAGE_WH[0] - MARGIN)
     y = rng.uniform(MARGIN, HORIZONS[0] - 28)
     return Thing(round(x, 1), round(y, 1), round(rng.uniform(-80, 80), 1))
+
+
+def _walking(rng: random.Random, number: int, count: int, which: int) -> Thing:
+    """A thing that walks through all images as through the frames of a video, every other one to the left."""
+    way = IMAGE_WH[0] - 2 * MARGIN
+    done = number / max(count - 1, 1)
+    x = MARGIN + way * (1 - done if which % 2 else done)
+    y = MARGIN + (which + 0.5) * (HORIZONS[0] - 28 - MARGIN) / THINGS_OF_KIND
+    return Thing(round(x, 1), round(y, 1), _thing(rng).turn, track=which + 1)
 
 
 def kinds_truth(scene: KindScene) -> dict[str, Any]:
@@ -217,7 +232,7 @@ def _areas(horizon: int) -> list[dict[str, Any]]:
 def kinds_predicted(scene: KindScene, run: str) -> dict[str, Any]:
     """What one of the models says: most things, a little off, with confidence."""
     rng = random.Random(f"{scene.seed} {run}")  # noqa: S311
-    shift = SHIFTS[run]
+    shift, track_shift = SHIFTS[run], _track_shift(scene, run)
     annotations = []
     for kind, thing in scene.things:
         if rng.random() < MISSED:
@@ -226,6 +241,7 @@ def kinds_predicted(scene: KindScene, run: str) -> dict[str, Any]:
             round(thing.x + rng.gauss(0, shift), 1),
             round(thing.y + rng.gauss(0, shift), 1),
             round(thing.turn + rng.gauss(0, 3 * shift), 1),
+            track=_tracked(thing.track, track_shift),
         )
         annotations.append({**_annotation(kind, moved), "confidence": rng.betavariate(8, 2)})
     annotations += _areas(scene.horizon + round(rng.gauss(0, 4 * shift)))
@@ -236,9 +252,20 @@ def kinds_predicted(scene: KindScene, run: str) -> dict[str, Any]:
     return {"image": scene.image, "annotations": annotations}
 
 
+def _track_shift(scene: KindScene, run: str) -> int:
+    """By how much a model confuses the tracks of an image: most often it does not."""
+    rng = random.Random(f"{scene.seed} {run} tracks")  # noqa: S311
+    return int(rng.random() < TRACK_CONFUSIONS * SHIFTS[run])
+
+
+def _tracked(track: int | None, shift: int) -> int | None:
+    return None if track is None else (track - 1 + shift) % THINGS_OF_KIND + 1
+
+
 def _annotation(kind: int, thing: Thing) -> dict[str, Any]:
     painter = PAINTERS[kind]
-    return {"type": painter.geometry, "label": painter.label, **painter.shape(thing)}
+    track = {} if thing.track is None else {"track": thing.track}
+    return {"type": painter.geometry, "label": painter.label, **track, **painter.shape(thing)}
 
 
 def draw_kinds(scenes: list[KindScene], folder: Path) -> None:
