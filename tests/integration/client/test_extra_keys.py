@@ -19,7 +19,7 @@ FILE = """{"version": 3.10, "info": {"by": "me: them", "n": [1.0, 2]},
 "images": [
 {"image": "a.jpg", "camera": {"id": 1.50}, "annotations": [
  {"type": "rectangle", "bbox": [1, 2, 3, 4], "label": "cup", "lable": "x"},
- {"type": "rectangle", "bbox": [1, 2, 3, 4], "label": "pan", "lable": null, "track": 7}]},
+ {"type": "rectangle", "bbox": [1, 2, 3, 4], "label": "pan", "lable": null, "source": 7}]},
 {"image": "b.jpg", "annotations": [
  {"type": "rectangle", "bbox": [1, 2, 3, 4], "label": "cup", "attributes": {"c": [{"value": 1, "by": "x"}]}}]}
 ], "end": 1e2}"""
@@ -32,7 +32,7 @@ WARNINGS = {
         2,
         "images[0].annotations[0]",
     ),
-    'unknown key "track" of annotations is kept': (1, "images[0].annotations[1]"),
+    'unknown key "source" of annotations is kept': (1, "images[0].annotations[1]"),
     'unknown key "by" of attribute values is kept': (
         1,
         'images[1].annotations[0].attributes["c"][0]',
@@ -76,7 +76,7 @@ def test_keys_come_back(client: LayerNextClient, source: Path, validate: str) ->
     assert json.loads(target.read_text(), parse_float=str) == json.loads(FILE, parse_float=str)
     first, second = client.iter_annotations("kept", validate)
     assert first.extra == {"camera": {"id": 1.5}}
-    assert first.annotations[1].extra == {"lable": None, "track": 7}
+    assert first.annotations[1].extra == {"lable": None, "source": 7}
     assert second.annotations[0].attributes["c"][0].extra == {"by": "x"}
     # What was read as typed data is uploaded as it was, too.
     again = client.upload_modelrun("kept", f"{validate} again", [first, second])
