@@ -84,7 +84,7 @@ def read_track(track: ET.Element, frames: Spill, task: Task, where: str, losses:
     """
     label = read_name(track.get("label"), where)
     shapes = [shape for shape in track if shape.tag in _SHAPES]
-    losses.note("which shapes of a track are keyframes; each frame has its own", where)
+    has_others = any(shape.get("keyframe") == "0" for shape in shapes)
     number = _track_number(track.get("id"), f"{where}.id")
     keyframes: list[tuple[int, Annotation | None]] = []
     for index, shape in enumerate(shapes):
@@ -109,10 +109,13 @@ def read_track(track: ET.Element, frames: Spill, task: Task, where: str, losses:
         if frames.count + end - frame > MAX_SHAPES:
             message = f"makes more than {MAX_SHAPES:,} annotations in all frames"
             raise FormatError(Problem(where, message))
+        has_others = has_others or end > frame + 1
         for between in range(frame, end):
             share = (between - frame) / (end - frame)
             moved = _between(annotation, following, share) if following else annotation
             frames.add(between, msgspec.json.encode(moved))
+    if has_others:
+        losses.note("which shapes of a track are keyframes; each frame has its own", where)
 
 
 def _whole(text: str | None, where: str) -> int:

@@ -63,9 +63,9 @@ def test_formats_that_are_only_read_are_uploaded(
 
 
 WRITTEN = {name for name, entry in FORMATS.items() if entry.read and entry.write} - {
-    "culane", "classification", "open-images-labels", "yolo-pose", "masks", "coco-panoptic",
+    "culane", "classification", "open-images-labels", "yolo-pose", "masks", "coco-panoptic", "cvat-video", "mot",
 }  # fmt: skip
-"""Formats of boxes that are written, too."""
+"""Formats of boxes on images that are written, too."""
 
 
 @pytest.mark.parametrize("name", sorted(WRITTEN))
