@@ -469,6 +469,7 @@ def _refuse_foreign_fields(item: ImageAnnotations | Mapping[Any, Any], where: st
 def _refuse_foreign_in_plain(item: Mapping[Any, Any], where: str) -> None:
     for key, value in item.items():
         if key not in IMAGE_KEYS:
+            _refuse_key(key, where)
             _refuse_foreign(value, f"{where}.{key}")
     annotations = item.get("annotations")
     if not isinstance(annotations, list | tuple):
@@ -477,6 +478,7 @@ def _refuse_foreign_in_plain(item: Mapping[Any, Any], where: str) -> None:
         if isinstance(fields, Mapping):
             for key, value in fields.items():
                 if key not in _CHECKED_KEYS:
+                    _refuse_key(key, f"{where}.annotations[{position}]")
                     _refuse_foreign(value, f"{where}.annotations[{position}].{key}")
 
 
@@ -490,6 +492,11 @@ def _refuse_foreign_in(annotation: Annotation, where: str) -> None:
             _refuse_foreign(value.extra, f"{where}.attributes.{name}[{position}].extra")
 
 
+def _refuse_key(key: object, where: str) -> None:
+    if not isinstance(key, str):
+        raise DataError(Problem(where, f"has the key {key!r}; keys must be strings"))
+
+
 def _refuse_foreign(value: Any, where: str) -> None:
     """Raise for what JSON does not have, at any depth."""
     if hasattr(value, "tolist"):
@@ -501,8 +508,7 @@ def _refuse_foreign(value: Any, where: str) -> None:
             raise DataError(Problem(where, f"is {value}, must be a finite number"))
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            if not isinstance(key, str):
-                raise DataError(Problem(where, f"has the key {key!r}; keys must be strings"))
+            _refuse_key(key, where)
             _refuse_foreign(inner, f"{where}.{key}" if key.isidentifier() else f"{where}[{key!r}]")
     elif isinstance(value, list | tuple):
         for position, inner in enumerate(value):

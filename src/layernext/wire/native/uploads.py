@@ -53,7 +53,7 @@ class UploadState(Struct, frozen=True, kw_only=True):
     received: list[ReceivedBatch]
 
 
-class BatchResult(Struct, frozen=True, kw_only=True):
+class BatchResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one batch.
 
     Attributes:
