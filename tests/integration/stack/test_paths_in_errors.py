@@ -22,7 +22,7 @@ def test_bucket_errors(kind: type[Exception], caplog: pytest.LogCaptureFixture) 
     with (
         caplog.at_level(logging.WARNING, "layernext.stack.objects"),
         pytest.raises(StackUnavailable) as caught,
-        bucket._explained(),
+        bucket.explained(),
     ):
         raise kind(f"error sending request for url ({ADDRESS})")
     assert str(caught.value) == (
