@@ -45,7 +45,7 @@ HOLDS = Holds(
         "mask": KEPT,
         "semantic_mask": KEPT,
     },
-    fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
+    fields={"confidence": KEPT, "track": KEPT, "attributes": KEPT, "metadata": KEPT},
     sizes="needed",
     parts=True,
 )
@@ -155,6 +155,8 @@ class PanopticWriter:
         }
         if annotation.confidence is not None:
             row["score"] = annotation.confidence
+        if annotation.track is not None:
+            row["track_id"] = annotation.track
         if annotation.attributes:
             row["attributes"] = annotation.attributes
         if metadata:
