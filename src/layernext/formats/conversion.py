@@ -295,10 +295,9 @@ def convert(
     path, read = Path(source), Losses(strict=strict)
     get_format(target_format)
     name = source_format or detect_format(path)
-    folder = None if images is None else Path(images)
+    folder, numbers = (None if entry is None else Path(entry) for entry in (images, instances))
     if copy_images and folder is None:
         raise ConfigurationError("images can only be copied from a folder", hint="give `images`")
-    numbers = None if instances is None else Path(instances)
     rules, classes = label_rules or LabelRules(), Classes()
     samples = read_format(
         path,
