@@ -46,7 +46,7 @@ class Analysis(Group):
         """Not supported: a stack runs no models. See docs/automatic-analysis.md.
 
         Args:
-            collection_id, model_id, query, filters, inference_platform: as published.
+            collection_id, model_id, query, filters, inference_platform: passed on as given; the published clients document them.
             input_resolution: two whole numbers.
             confidence_threshold: 0 to 1.
 
@@ -72,7 +72,7 @@ class Analysis(Group):
         """Not supported: a stack runs no models. See docs/automatic-analysis.md.
 
         Args:
-            item_type, model_id, query, filters, inference_platform: as published.
+            item_type, model_id, query, filters, inference_platform: passed on as given; the published clients document them.
             input_resolution: two whole numbers.
             confidence_threshold: 0 to 1.
 
@@ -99,7 +99,7 @@ class Analysis(Group):
         """Not supported: a stack runs no models. See docs/automatic-analysis.md.
 
         Args:
-            project_id, model_id, labels, auto_annotation_operation: as published.
+            project_id, model_id, labels, auto_annotation_operation: passed on as given; the published clients document them.
             annotation_type: ``bbox`` or ``segment``.
             prompt: objects with ``label`` and ``description``.
             confidence_threshold: 0 to 1.
@@ -131,7 +131,7 @@ class Analysis(Group):
         """Not supported: a stack runs no models. See docs/automatic-analysis.md.
 
         Args:
-            name, shape, bbox, clicks: as published.
+            name, shape, bbox, clicks: passed on as given; the published clients document them.
 
         Raises:
             DataError: no image is named.
@@ -152,7 +152,7 @@ class Analysis(Group):
         """Not supported: a stack runs no models. `client.embeddings.insert` stores yours.
 
         Args:
-            collection_id, model_id, query, filters, inference_platform: as published.
+            collection_id, model_id, query, filters, inference_platform: passed on as given; the published clients document them.
 
         Raises:
             DataError: an argument is wrong.
@@ -174,7 +174,7 @@ class Analysis(Group):
         """Not supported: a stack runs no models. `client.embeddings.insert` stores yours.
 
         Args:
-            item_type, model_id, query, filters, inference_platform: as published.
+            item_type, model_id, query, filters, inference_platform: passed on as given; the published clients document them.
 
         Raises:
             DataError: an argument is wrong.
