@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -28,7 +28,14 @@ from layernext.cli.source_options import (
     source_options,
 )
 from layernext.formats import Scores
-from layernext.model import Comparison, EvaluatedGeometry, Evaluation, ImageTally, StoredTally
+from layernext.model import (
+    Comparison,
+    EvaluatedGeometry,
+    Evaluation,
+    ImageTally,
+    Protocol,
+    StoredTally,
+)
 
 FileGeometry = Annotated[
     EvaluatedGeometry | None,
@@ -62,20 +69,7 @@ class Measures(OptionGroup):
     """How to measure."""
 
     protocol: Annotated[
-        Literal[
-            "coco",
-            "voc",
-            "voc2007",
-            "lvis",
-            "boundary",
-            "lane-f1",
-            "chamfer",
-            "classification",
-            "oks",
-            "semantic",
-            "panoptic",
-        ]
-        | None,
+        Protocol | None,
         typer.Option("--protocol", help="Evaluation protocol. Default: the geometry's own."),
     ] = None
     confidence: Annotated[

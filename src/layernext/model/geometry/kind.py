@@ -233,7 +233,8 @@ class GeometryKind(Generic[Coordinates]):
         Args:
             annotations: decoded, with the JSON keys of the kind as attributes.
         """
-        raise NotImplementedError
+        del annotations
+        return False
 
     def find_set_problems(
         self, annotations: Sequence[tuple[str, str, Coordinates]]
@@ -243,7 +244,8 @@ class GeometryKind(Generic[Coordinates]):
         Args:
             annotations: at least two: the path, the label and the coordinates of each.
         """
-        raise NotImplementedError
+        del annotations
+        return iter(())
 
     # -- measures and transforms ------------------------------------------------------------------
 
